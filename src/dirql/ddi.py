@@ -1,0 +1,91 @@
+"""What every kernel and framework routine is: a scheduling point, an IRQL limit, a trace event and a cost.
+
+`@ddi("WdfInterruptQueueDpcForIsr")` goes on the method that *is* the routine, of an object that has a `machine`. Python
+drivers call the method directly; the `.sys` host's thunks convert arguments and call the same one. The limits come from
+the fact tables by the routine's C name. While nobody traces or interleaves, passing a routine costs one comparison
+of the processor's clock with the agenda's horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from dirql.errors import UsageError
+from dirql.facts import Routine, routine
+from dirql.trace import Kind
+
+if TYPE_CHECKING:
+    from dirql.machine.machine import Machine
+
+__all__ = ["OnMachine", "ddi"]
+
+
+class OnMachine(Protocol):
+    """Anything whose routines run on a machine."""
+
+    @property
+    def machine(self) -> Machine:
+        """The machine it belongs to."""
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound=OnMachine)
+
+
+def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
+    """Declare a method to be the routine `name`; `ApiError` at import when the fact tables do not know it."""
+    row = routine(name)
+    low, high = row.min_irql, row.max_irql
+
+    def declare(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+        @wraps(method)
+        def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            machine = self.machine
+            cpu = machine.cpu
+            if not low <= cpu.irql <= high:
+                _off_limits(machine, row)
+            cpu.now = now = cpu.now + machine.costs.routine
+            if now >= machine.agenda.horizon:
+                _pause(machine, row)
+            return method(self, *args, **kwargs)
+
+        call.__dict__["ddi"] = row
+        return call
+
+    return declare
+
+
+def _pause(machine: Machine, row: Routine) -> None:
+    cpu = machine.cpu
+    if cpu is machine.nobody:
+        cpu.now = 1 << 63
+        raise UsageError(f"{row.name} was called while no processor runs; call it in a driver's callback, or through system.call(…)")
+    if machine.trace is not None:
+        machine.trace.add((cpu.now, cpu.index, Kind.CALL, row.name, cpu.irql))
+    machine.chooser.observe(row.name)
+    if machine.scheduler.due(cpu):
+        machine.scheduler.point(cpu)
+
+
+def _off_limits(machine: Machine, row: Routine) -> None:
+    irql = machine.cpu.irql
+    if irql > row.max_irql:
+        sentence = f"{row.name} needs IRQL <= {row.limit_name}, called at {irql_name(irql)}"
+        machine.note_finding("irql-too-high", "error" if row.enforced else "warning", sentence, machine.where())
+    else:
+        sentence = f"{row.name} needs IRQL >= {row.min_irql}, called at {irql_name(irql)}"
+        machine.note_finding("irql-too-low", "error", sentence, machine.where())
+
+
+def irql_name(irql: int) -> str:
+    """As WinDbg's users read it."""
+    return {0: "PASSIVE_LEVEL", 1: "APC_LEVEL", 2: "DISPATCH_LEVEL", 15: "HIGH_LEVEL"}.get(irql, f"DIRQL {irql}")
+
+
+def routine_of(method: Any) -> Routine | None:
+    """The fact row of a method declared with `ddi`."""
+    row = getattr(method, "ddi", None)
+    return row if isinstance(row, Routine) else None

@@ -1,0 +1,42 @@
+"""What a run notes about a driver: a value with a rule id, a level and where it happened."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+__all__ = ["Finding", "Level", "calling_driver"]
+
+Level = Literal["error", "warning", "advice"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken rule: the first place it was seen, and how often after that."""
+
+    rule: str
+    level: Level
+    sentence: str
+    where: str
+    cpu: int
+    time: int
+    count: int = 1
+
+    def __str__(self) -> str:
+        more = f", {self.count} times" if self.count > 1 else ""
+        return f"finding {self.rule}: {self.sentence} ({self.where}{more})"
+
+
+def calling_driver() -> str:
+    """`file.py:line` of the innermost caller that is not dirql's own code; empty when there is none."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name != "dirql" and not name.startswith("dirql."):
+            return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+        if frame.f_back is None:
+            return ""
+        frame = frame.f_back
+    return ""

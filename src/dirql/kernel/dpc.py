@@ -1,0 +1,176 @@
+"""Deferred procedure calls: KDPC objects and each processor's queue (facts §4.1).
+
+Limits: no threaded DPCs. When a DPC that waits on another processor's queue is let run is a model choice built on
+documented rules: at once for MediumHigh and High importance or a queue of `DEEP` or more, else at the next clock tick or
+when that processor next drains its queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from dirql.ddi import ddi
+from dirql.kernel.irql import DISPATCH_LEVEL
+from dirql.kernel.stop import BugCheck
+from dirql.machine.cpu import Cpu
+from dirql.machine.flight import Timer
+from dirql.machine.machine import Machine
+from dirql.trace import Kind
+
+if TYPE_CHECKING:
+    from dirql.kernel.kernel import Kernel
+
+__all__ = ["Importance", "Kdpc", "drain"]
+
+DEEP = 4  # MaximumDpcQueueDepth's default (model choice)
+
+
+class Importance(IntEnum):
+    """KDPC_IMPORTANCE."""
+
+    LowImportance = 0
+    MediumImportance = 1
+    HighImportance = 2
+    MediumHighImportance = 3
+
+
+class Kdpc:
+    """KDPC. `routine(dpc, context, argument1, argument2)` runs at DISPATCH_LEVEL on a processor's queue.
+
+    It leaves its queue before the routine is called: it can be queued again, and run on two processors at once.
+    """
+
+    __slots__ = (
+        "argument1", "argument2", "context", "count", "cpu_ns", "importance", "kernel", "machine", "name", "queued_on",
+        "routine", "running", "target",
+    )  # fmt: skip
+
+    def __init__(self, kernel: Kernel, routine: Callable[[Kdpc, Any, Any, Any], None], context: Any, name: str = "DPC") -> None:
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self.routine, self.context, self.name = routine, context, name
+        self.importance = Importance.MediumImportance
+        self.target: Cpu | None = None
+        self.queued_on: Cpu | None = None
+        self.argument1: Any = None
+        self.argument2: Any = None
+        self.running = 0
+        self.count = 0
+        self.cpu_ns = 0
+
+    @ddi("KeInsertQueueDpc")
+    def insert(self, argument1: Any = None, argument2: Any = None) -> bool:
+        """KeInsertQueueDpc: False if it is in a queue already, and the two requests are one."""
+        return self.enqueue(argument1, argument2)
+
+    @ddi("KeRemoveQueueDpc")
+    def remove(self) -> bool:
+        """KeRemoveQueueDpc: True if it was queued."""
+        cpu, self.queued_on = self.queued_on, None
+        if cpu is None:
+            return False
+        cpu.dpcs.remove(self)
+        return True
+
+    @ddi("KeSetImportanceDpc")
+    def set_importance(self, importance: Importance) -> None:
+        """KeSetImportanceDpc."""
+        self.importance = Importance(importance)
+
+    @ddi("KeSetTargetProcessorDpcEx")
+    def set_target_processor(self, number: int) -> None:
+        """KeSetTargetProcessorDpc; bugcheck 0xC7 (3) for a processor that does not exist."""
+        if not 0 <= number < len(self.machine.cpus):
+            raise BugCheck(0xC7, 3, number, why=f"{self.name}: target processor {number} of {len(self.machine.cpus)}")
+        self.target = self.machine.cpus[number]
+
+    def enqueue(self, argument1: Any, argument2: Any) -> bool:
+        """Put it on its processor's queue; `insert` without being a routine of its own."""
+        if self.queued_on is not None:
+            return False
+        machine = self.machine
+        here = machine.cpu
+        cpu = self.target or here
+        self.queued_on = cpu
+        self.argument1, self.argument2 = argument1, argument2
+        if self.importance == 2:
+            cpu.dpcs.appendleft(self)
+        else:
+            cpu.dpcs.append(self)
+        if machine.trace is not None:
+            machine.trace.add((here.now, here.index, Kind.DPC_QUEUED, self.name, cpu.index))
+        if cpu is here:
+            if self.importance:
+                cpu.dpc_requested = True
+            elif not cpu.dpc_requested:
+                self._at_the_next_tick(cpu)
+        else:
+            self._request(cpu, here.now)
+        return True
+
+    def expire(self, cpu: Cpu, time: int) -> None:
+        """A timer's DPC: queued on `cpu` from the clock interrupt, and started from there."""
+        if self.queued_on is None:
+            self.queued_on = cpu
+            cpu.dpcs.append(self)
+            cpu.dpc_requested = True
+            self.machine.scheduler.make_ready(cpu, time)
+
+    def _request(self, cpu: Cpu, now: int) -> None:
+        if self.importance >= 2 or len(cpu.dpcs) >= DEEP:
+            cpu.dpc_requested = True
+            self.machine.scheduler.make_ready(cpu, now)
+        else:
+            self._at_the_next_tick(cpu)
+
+    def _at_the_next_tick(self, cpu: Cpu) -> None:
+        machine = self.machine
+        tick = machine.costs.clock_tick
+        now = machine.cpu.now
+
+        def ring() -> None:
+            if cpu.dpcs:
+                cpu.dpc_requested = True
+                machine.scheduler.make_ready(cpu, machine.time)
+
+        machine.agenda.add((now // tick + 1) * tick, Timer(f"cpu{cpu.index}.tick", (now // tick + 1) * tick, 0, ring, machine.set_time))
+
+
+def queue() -> deque[Kdpc]:
+    """An empty DPC queue."""
+    return deque()
+
+
+def drain(kernel: Kernel, cpu: Cpu) -> None:
+    """Run what is queued on `cpu` at DISPATCH_LEVEL, then go back to the IRQL before."""
+    machine = kernel.machine
+    before, cpu.irql = cpu.irql, DISPATCH_LEVEL
+    cost = machine.costs.dpc_dispatch
+    dpcs = cpu.dpcs
+    outer = cpu.dpc
+    while dpcs:
+        cpu.dpc_requested = False
+        dpc: Kdpc = dpcs.popleft()
+        dpc.queued_on = None
+        cpu.dpc = dpc
+        cpu.now = start = cpu.now + cost
+        dpc.count += 1
+        dpc.running += 1
+        trace = machine.trace
+        if trace is not None:
+            trace.add((start, cpu.index, Kind.DPC, dpc.name))
+        dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
+        dpc.running -= 1
+        dpc.cpu_ns += cpu.now - start
+        if trace is not None:
+            trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))
+        if cpu.irql != DISPATCH_LEVEL:
+            raise BugCheck(0xC8, cpu.irql << 16 | DISPATCH_LEVEL << 8, why=f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL")
+        if cpu.apic.irr:
+            kernel.take_interrupts(cpu)
+    cpu.dpc_requested = False
+    cpu.dpc = outer
+    cpu.irql = before

@@ -1,0 +1,261 @@
+"""Interrupt objects (KINTERRUPT): connecting, dispatching, chains, and synchronising with them (facts §3.6, §4).
+
+A processor takes a vector when its priority class is above the IRQL; the service routine runs at SynchronizeIrql with the
+object's spin lock held. Whose messages a vector carries is registered by the bus (`Source`), which is told of the
+first connect and the last disconnect.
+Limits: the latched chain's repeated passes and the level chain's order are model choices (Windows Internals, from memory).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dirql import ntstatus
+from dirql.ddi import ddi, irql_name
+from dirql.kernel.dpc import drain
+from dirql.kernel.lock import SpinLock
+from dirql.kernel.stop import BugCheck, Hang
+from dirql.machine.cpu import Cpu
+from dirql.machine.machine import Machine
+from dirql.trace import Kind
+
+if TYPE_CHECKING:
+    from dirql.kernel.kernel import Kernel
+
+__all__ = ["InterruptController", "KInterrupt", "Source"]
+
+STORM = 1_000  # times in a row that a level-triggered line fires without being released
+
+
+class Source(Protocol):
+    """What stands behind a vector: the bus' message or line, masked until somebody is connected."""
+
+    def connected(self) -> None:
+        """The first interrupt object was connected."""
+
+    def disconnected(self) -> None:
+        """The last interrupt object was disconnected."""
+
+
+class KInterrupt:
+    """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
+
+    __slots__ = (
+        "affinity", "claimed", "connected", "context", "count", "cpu_ns", "irql", "kernel", "latched", "lock", "machine", "name",
+        "passive", "saved_irql", "service_routine", "share", "synchronize_irql", "vector",
+    )  # fmt: skip
+
+    def __init__(
+        self, kernel: Kernel, service_routine: Callable[[KInterrupt, Any], bool], context: Any, *, vector: int, irql: int,
+        synchronize_irql: int, affinity: int, latched: bool, share: bool, lock: SpinLock | None = None, passive: bool = False,
+        name: str = "interrupt",
+    ) -> None:  # fmt: skip
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self.service_routine, self.context = service_routine, context
+        self.vector, self.irql, self.synchronize_irql = vector, irql, synchronize_irql
+        self.affinity, self.latched, self.share, self.passive = affinity, latched, share, passive
+        self.lock = lock or SpinLock(kernel, f"lock of {name}")
+        self.name = name
+        self.connected = False
+        self.saved_irql = 0
+        self.count = self.claimed = self.cpu_ns = 0
+
+    @ddi("KeSynchronizeExecution")
+    def synchronize_execution(self, routine: Callable[[Any], bool], context: Any) -> bool:
+        """KeSynchronizeExecution: `routine` at SynchronizeIrql with the lock held; returns what it returned."""
+        return self.synchronized(routine, context)
+
+    def synchronized(self, routine: Callable[[Any], bool], context: Any) -> bool:
+        """The same for callers that are routines themselves."""
+        if self.passive:
+            return bool(routine(context))
+        cpu = self.machine.cpu
+        before = cpu.irql
+        if before > self.synchronize_irql:
+            raise BugCheck(0x0A, 0, before, why=f"KeSynchronizeExecution of {self.name} at {irql_name(before)}, above its SynchronizeIrql")
+        cpu.irql = self.synchronize_irql
+        self.lock.take(cpu)
+        result = bool(routine(context))
+        cpu = self.machine.cpu
+        self.lock.give(cpu)
+        self.kernel.lower(cpu, before)
+        return result
+
+    @ddi("KeAcquireInterruptSpinLock")
+    def acquire_spin_lock(self) -> int:
+        """KeAcquireInterruptSpinLock: returns the old IRQL; bugcheck 0x13B (1) on a passive-level interrupt."""
+        if self.passive:
+            raise BugCheck(0x13B, 1, why=f"KeAcquireInterruptSpinLock on the passive-level {self.name}")
+        cpu = self.machine.cpu
+        old, cpu.irql = cpu.irql, max(cpu.irql, self.synchronize_irql)
+        self.lock.take(cpu)
+        return old
+
+    @ddi("KeReleaseInterruptSpinLock")
+    def release_spin_lock(self, irql: int) -> None:
+        """KeReleaseInterruptSpinLock."""
+        cpu = self.machine.cpu
+        self.lock.give(cpu)
+        self.kernel.lower(cpu, irql)
+
+    def __repr__(self) -> str:
+        return f"<KInterrupt {self.name} vector={self.vector:#x} irql={self.irql}>"
+
+
+class InterruptController:
+    """The processors' interrupt descriptor tables, and the dispatching of what their APICs hold."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self._sources: dict[tuple[int, int], Source] = {}
+
+    def attach(self, vector: int, affinity: int, source: Source) -> None:
+        """The bus says that `source` raises `vector` on the processors of `affinity`."""
+        self._sources[vector, affinity] = source
+
+    def detach(self, vector: int, affinity: int) -> None:
+        """It does not any more."""
+        self._sources.pop((vector, affinity), None)
+
+    @ddi("IoConnectInterruptEx")
+    def connect(self, interrupt: KInterrupt) -> int:
+        """Connect on every processor of the affinity; returns an NTSTATUS (facts §3.6)."""
+        cpus = [cpu for cpu in self.machine.cpus if interrupt.affinity & cpu.bit]
+        if not cpus:
+            return ntstatus.STATUS_INVALID_PARAMETER_10
+        if any(cpu.idt[interrupt.vector] and not interrupt.share for cpu in cpus):
+            return ntstatus.STATUS_INVALID_PARAMETER
+        first = not any(cpu.idt[interrupt.vector] for cpu in cpus)
+        for cpu in cpus:
+            cpu.idt[interrupt.vector] = [*(cpu.idt[interrupt.vector] or ()), interrupt]
+        interrupt.connected = True
+        source = self._sources.get((interrupt.vector, interrupt.affinity))
+        if source is not None and first:
+            source.connected()
+        return ntstatus.STATUS_SUCCESS
+
+    @ddi("IoDisconnectInterruptEx")
+    def disconnect(self, interrupt: KInterrupt) -> None:
+        """Not called again after this returns; a service routine that runs elsewhere is waited for through its lock."""
+        if not interrupt.connected:
+            return
+        interrupt.connected = False
+        last = True
+        for cpu in self.machine.cpus:
+            if interrupt.affinity & cpu.bit and cpu.idt[interrupt.vector]:
+                rest = [i for i in cpu.idt[interrupt.vector] if i is not interrupt]
+                cpu.idt[interrupt.vector] = rest or None
+                last = last and not rest
+        source = self._sources.get((interrupt.vector, interrupt.affinity))
+        if source is not None and last:
+            source.disconnected()
+        if not interrupt.passive:
+            interrupt.synchronized(lambda _: True, None)
+
+    def take(self, cpu: Cpu) -> None:
+        """Everything pending above the IRQL, highest vector first; then the DPCs that this asked for."""
+        apic = cpu.apic
+        while apic.irr:
+            vector = apic.irr.bit_length() - 1
+            if vector >> 4 <= cpu.irql:
+                break
+            self._service(cpu, vector)
+        if cpu.dpc_requested and cpu.irql < 2:
+            drain(self.kernel, cpu)
+
+    def _service(self, cpu: Cpu, vector: int) -> None:
+        machine, apic = self.machine, cpu.apic
+        costs = machine.costs
+        bit = 1 << vector
+        apic.irr ^= bit
+        apic.isr |= bit
+        fate = apic.fates[vector]
+        before = cpu.irql
+        cpu.now += costs.interrupt_entry
+        chain: list[KInterrupt] | None = cpu.idt[vector]
+        if chain is None:
+            self._unexpected(cpu, vector)
+        else:
+            if fate is not None:
+                fate.delivered += 1
+                fate.cpus |= cpu.bit
+            if len(chain) == 1:
+                self._call(cpu, chain[0])
+            else:
+                self._call_chain(cpu, chain)
+        cpu.irql = before
+        cpu.now += costs.interrupt_exit
+        apic.isr ^= bit
+        if apic.level & bit:
+            self._end_of_level(cpu, vector, chain)
+
+    def _call(self, cpu: Cpu, interrupt: KInterrupt) -> bool:
+        machine = self.machine
+        if interrupt.passive:
+            return self.kernel.passive_interrupts.queue(interrupt)
+        outer, cpu.servicing = cpu.servicing, interrupt
+        cpu.irql = irql = interrupt.synchronize_irql
+        lock = interrupt.lock
+        if lock.owner is None and lock.free_at <= cpu.now:
+            lock.owner = cpu
+        else:
+            lock.take(cpu)
+        start = cpu.now
+        trace = machine.trace
+        if trace is not None:
+            trace.add((start, cpu.index, Kind.ISR, interrupt.vector, irql, interrupt.name))
+        claimed = interrupt.service_routine(interrupt, interrupt.context)
+        interrupt.count += 1
+        interrupt.cpu_ns += cpu.now - start
+        if claimed:
+            interrupt.claimed += 1
+        if trace is not None:
+            trace.add((cpu.now, cpu.index, Kind.ISR_END, interrupt.vector, bool(claimed)))
+        if cpu.irql != irql:
+            changed = cpu.irql << 16 | irql << 8 | 3
+            raise BugCheck(0xC8, changed, why=f"the ISR of {interrupt.name} was entered at IRQL {irql} and returned at {cpu.irql}")
+        if lock.waiters:
+            lock.give(cpu)
+        else:
+            lock.owner = None
+            lock.free_at = cpu.now
+        cpu.servicing = outer
+        return bool(claimed)
+
+    def _call_chain(self, cpu: Cpu, chain: list[KInterrupt]) -> None:
+        """Level: in order until one claims. Latched: all, again and again until none of a whole pass claims."""
+        if not chain[0].latched:
+            any(self._call(cpu, interrupt) for interrupt in chain)
+            return
+        while any([self._call(cpu, interrupt) for interrupt in chain]):
+            pass
+
+    def swallow(self, interrupt: KInterrupt, why: str) -> None:
+        """The framework's service routine says that nobody above it was called for this interrupt."""
+        cpu = self.machine.cpu
+        fate = cpu.apic.fates[interrupt.vector]
+        if fate is not None:
+            fate.delivered -= 1
+            fate.swallowed += 1
+        if self.machine.trace is not None:
+            self.machine.trace.add((cpu.now, cpu.index, Kind.SWALLOWED, interrupt.vector, why))
+
+    def _unexpected(self, cpu: Cpu, vector: int) -> None:
+        fate = cpu.apic.fates[vector]
+        if fate is not None:
+            fate.swallowed += 1
+        if self.machine.trace is not None:
+            self.machine.trace.add((cpu.now, cpu.index, Kind.SWALLOWED, vector, "no interrupt object is connected"))
+
+    def _end_of_level(self, cpu: Cpu, vector: int, chain: list[KInterrupt] | None) -> None:
+        if chain is not None and chain[0].passive:
+            return  # the line stays masked until the passive-level routine has returned
+        self.machine.time = cpu.now
+        refires = self.machine.ioapic.eoi(vector)
+        if refires >= STORM:
+            who = ", ".join(i.name for i in chain) if chain else "nobody"
+            raise Hang("interrupt-storm", f"the line of vector {vector:#x} fired {refires} times without being released; connected: {who}; "
+                       "the ISR must make the device drop its line before it returns TRUE")  # fmt: skip

@@ -1,0 +1,118 @@
+"""Spin locks that processors really contend for (KSPIN_LOCK), and the deadlocks they make.
+
+A processor that finds a lock taken parks until it is released, still taking interrupts above its IRQL, as a spinning one
+does. Where the default scheduler let the holder run ahead, `free_at` makes the next taker pay the time it would have spun.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirql.ddi import ddi
+from dirql.kernel.irql import DISPATCH_LEVEL
+from dirql.kernel.stop import BugCheck, Hang
+from dirql.machine.cpu import Cpu
+from dirql.machine.machine import Machine
+
+if TYPE_CHECKING:
+    from dirql.kernel.kernel import Kernel
+
+__all__ = ["SpinLock"]
+
+
+class SpinLock:
+    """KSPIN_LOCK. `owner` is the processor that holds it; `name` is for reports."""
+
+    __slots__ = ("free_at", "kernel", "machine", "name", "old_irql", "owner", "waiters")
+
+    def __init__(self, kernel: Kernel, name: str = "spin lock") -> None:
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self.name = name
+        self.owner: Cpu | None = None
+        self.free_at = 0
+        self.old_irql = 0
+        self.waiters: list[Cpu] = []
+
+    @ddi("KeAcquireSpinLockRaiseToDpc")
+    def acquire(self) -> int:
+        """KeAcquireSpinLock: raise to DISPATCH_LEVEL, take the lock, return the old IRQL."""
+        cpu = self.machine.cpu
+        old, cpu.irql = cpu.irql, max(cpu.irql, DISPATCH_LEVEL)
+        self.take(cpu)
+        self.old_irql = old
+        return old
+
+    @ddi("KeReleaseSpinLock")
+    def release(self, irql: int | None = None) -> None:
+        """KeReleaseSpinLock: give it back and lower to `irql` (default: what `acquire` found)."""
+        cpu = self.machine.cpu
+        old = self.old_irql if irql is None else irql
+        self.give(cpu)
+        self.kernel.lower(cpu, old)
+
+    @ddi("KeAcquireSpinLockAtDpcLevel")
+    def acquire_at_dpc_level(self) -> None:
+        """KeAcquireSpinLockAtDpcLevel: take it without touching the IRQL."""
+        self.take(self.machine.cpu)
+
+    @ddi("KeReleaseSpinLockFromDpcLevel")
+    def release_from_dpc_level(self) -> None:
+        """KeReleaseSpinLockFromDpcLevel."""
+        self.give(self.machine.cpu)
+
+    def take(self, cpu: Cpu) -> None:
+        """Own it, however long that takes. No routine of its own: interrupt dispatching and `KeSynchronizeExecution` use it."""
+        if self.owner is None:
+            if self.free_at > cpu.now:
+                cpu.now = self.free_at
+            self.owner = cpu
+            return
+        self._spin(cpu)
+
+    def give(self, cpu: Cpu) -> None:
+        """Let the next have it."""
+        if self.owner is not cpu:
+            who = "nobody" if self.owner is None else f"cpu{self.owner.index}"
+            raise BugCheck(0x10, why=f"cpu{cpu.index} releases {self.name}, which {who} holds")
+        self.owner = None
+        self.free_at = cpu.now
+        if self.waiters:
+            for waiter in self.waiters:
+                self.machine.scheduler.make_ready(waiter, cpu.now)
+            self.waiters.clear()
+
+    def _spin(self, cpu: Cpu) -> None:
+        machine = self.machine
+        irql = cpu.irql
+        cpu.spinning_on = self
+        self._refuse_a_circle(cpu)
+        while self.owner is not None:
+            self.waiters.append(cpu)
+            machine.scheduler.park(cpu)
+            if cpu in self.waiters:
+                self.waiters.remove(cpu)
+            if cpu.apic.irr:
+                cpu.spinning_on = None
+                self.kernel.take_interrupts(cpu)
+                cpu.spinning_on = self
+        cpu.irql = irql
+        cpu.spinning_on = None
+        self.owner = cpu
+
+    def _refuse_a_circle(self, cpu: Cpu) -> None:
+        """Whoever holds what we want, and waits for what we hold, waits for ever."""
+        chain = [f"cpu{cpu.index} waits for {self.name}"]
+        holder = self.owner
+        while holder is not None:
+            chain[-1] += f", which cpu{holder.index} holds"
+            if holder is cpu:
+                raise Hang("deadlock", "; ".join(chain))
+            wanted: SpinLock | None = holder.spinning_on
+            if wanted is None:
+                return
+            chain.append(f"cpu{holder.index} waits for {wanted.name}")
+            holder = wanted.owner
+
+    def __repr__(self) -> str:
+        return f"<{self.name}{f' held by cpu{self.owner.index}' if self.owner else ''}>"

@@ -1,0 +1,139 @@
+"""System threads and the dispatcher that gives them processors.
+
+A thread is a greenlet with a stack of its own; a processor without one runs its idle loop, which takes interrupts, drains
+the DPC queue and picks the next ready thread.
+Limits: threads run until they block (no quantum); a higher priority is served first but does not preempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent, greenlet
+
+from dirql.kernel.dpc import drain
+from dirql.kernel.stop import BugCheck
+from dirql.machine.cpu import Cpu
+from dirql.machine.machine import Machine
+from dirql.trace import Kind
+
+if TYPE_CHECKING:
+    from dirql.kernel.kernel import Kernel
+    from dirql.kernel.wait import DispatcherObject, WaitBlock
+
+__all__ = ["Dispatcher", "Thread"]
+
+
+class Thread:
+    """ETHREAD: `routine(context)` at PASSIVE_LEVEL."""
+
+    def __init__(self, kernel: Kernel, routine: Callable[[Any], Any], context: Any, name: str, root: greenlet) -> None:
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self.routine, self.context, self.name = routine, context, name
+        self.greenlet = greenlet(self._run, root)
+        self.ready_at = 0
+        self.last_cpu: Cpu | None = None
+        self.affinity = (1 << len(self.machine.cpus)) - 1
+        self.priority = 8
+        self.critical_region = 0
+        self.wait: WaitBlock | None = None
+        self.result: Any = None
+        self.finished = False
+        self.on_exit: list[DispatcherObject] = []
+
+    def _run(self) -> None:
+        self.result = self.routine(self.context)
+        self.finished = True
+        cpu = self.machine.cpu
+        if cpu.irql:
+            raise BugCheck(0xC8, cpu.irql << 16, why=f"thread {self.name} ended at IRQL {cpu.irql}")
+        for waited in self.on_exit:
+            waited.signal()
+        cpu.thread = None
+        cpu.greenlet = cpu.idle
+        assert cpu.idle is not None
+        getcurrent().parent = cpu.idle
+
+    def __repr__(self) -> str:
+        return f"<thread {self.name}>"
+
+
+class Dispatcher:
+    """Ready threads and the processors' idle loops."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self.root = getcurrent()
+        self.ready: list[Thread] = []
+        self.threads: list[Thread] = []
+        for cpu in self.machine.cpus:
+            cpu.idle = cpu.greenlet = greenlet(lambda cpu=cpu: self._idle(cpu), self.root)
+
+    def create(self, routine: Callable[[Any], Any], context: Any, name: str) -> Thread:
+        """A new thread, ready to run."""
+        self.threads = [t for t in self.threads if not t.finished]
+        thread = Thread(self.kernel, routine, context, name, self.root)
+        self.threads.append(thread)
+        cpu = self.machine.cpu
+        self.make_ready(thread, self.machine.time if cpu is self.machine.nobody else cpu.now)
+        return thread
+
+    def make_ready(self, thread: Thread, time: int) -> None:
+        """`thread` can go on from `time` on; an idle processor is woken for it."""
+        thread.ready_at = time
+        self.ready.append(thread)
+        idle = [c for c in self.machine.cpus if not c.ready and c.spinning_on is None and thread.affinity & c.bit]
+        if idle:
+            cpu = thread.last_cpu if thread.last_cpu in idle else idle[0]
+            assert cpu is not None
+            self.machine.scheduler.make_ready(cpu, time)
+
+    def block(self) -> None:
+        """The running thread gives its processor away; returns when it was made ready and got one again."""
+        cpu = self.machine.cpu
+        current: Thread = cpu.thread
+        if self.machine.trace is not None:
+            self.machine.trace.add((cpu.now, cpu.index, Kind.WAIT, current.name, current.wait.words() if current.wait else ""))
+        thread = self._next(cpu)
+        if thread is current:
+            return
+        if thread is None:
+            cpu.thread = None
+            cpu.greenlet = cpu.idle
+            assert cpu.idle is not None
+            cpu.idle.switch()
+        else:
+            self._run(cpu, thread)
+
+    def _run(self, cpu: Cpu, thread: Thread) -> None:
+        cpu.thread = thread
+        thread.last_cpu = cpu
+        cpu.greenlet = thread.greenlet
+        cpu.now = max(cpu.now, thread.ready_at) + self.machine.costs.thread_switch
+        if self.machine.trace is not None:
+            self.machine.trace.add((cpu.now, cpu.index, Kind.THREAD, thread.name, "runs"))
+        thread.greenlet.switch()
+
+    def _next(self, cpu: Cpu) -> Thread | None:
+        mine = [t for t in self.ready if t.affinity & cpu.bit]
+        if not mine:
+            return None
+        thread = max(mine, key=lambda t: t.priority)  # the first of the highest
+        self.ready.remove(thread)
+        return thread
+
+    def _idle(self, cpu: Cpu) -> None:
+        kernel, park = self.kernel, self.machine.scheduler.park
+        apic = cpu.apic
+        while True:
+            if apic.irr:
+                kernel.take_interrupts(cpu)
+            if cpu.dpcs:
+                drain(kernel, cpu)
+            elif self.ready and (thread := self._next(cpu)) is not None:
+                self._run(cpu, thread)
+            elif not apic.irr:
+                park(cpu)

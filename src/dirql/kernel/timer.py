@@ -1,0 +1,84 @@
+"""KTIMER: a dispatcher object that time signals, with a DPC if one is given.
+
+Limits: expires at its due time, not at the clock tick after it (model choice); `tolerable_delay` widens the window in which
+an exploring chooser may let it fire.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirql.ddi import ddi
+from dirql.kernel.dpc import Kdpc
+from dirql.kernel.thread import Thread
+from dirql.kernel.wait import DispatcherObject, EventType
+from dirql.machine.flight import Timer as Alarm
+
+if TYPE_CHECKING:
+    from dirql.kernel.kernel import Kernel
+
+__all__ = ["Ktimer"]
+
+
+class Ktimer(DispatcherObject):
+    """KTIMER."""
+
+    kind = "timer"
+
+    def __init__(self, kernel: Kernel, type_: EventType = EventType.NotificationEvent, name: str = "") -> None:
+        super().__init__(kernel, name)
+        self.type, self.state = type_, False
+        self._alarm: Alarm | None = None
+        self._dpc: Kdpc | None = None
+        self._period = self._slack = 0
+        self._cpu = kernel.machine.cpus[0]
+
+    @property
+    def inserted(self) -> bool:
+        """True while it is going to expire."""
+        return self._alarm is not None
+
+    @ddi("KeSetTimerEx")
+    def set(self, due: int, period: int = 0, dpc: Kdpc | None = None, tolerable_delay: int = 0) -> bool:
+        """KeSetTimerEx, `due` ns from now and then every `period` ns; True if it was set already."""
+        was = self.stop()
+        cpu = self.machine.cpu
+        self.state, self._period, self._dpc, self._slack, self._cpu = False, period, dpc, tolerable_delay, cpu
+        self._arm(cpu.now + due)
+        return was
+
+    @ddi("KeCancelTimer")
+    def cancel(self) -> bool:
+        """KeCancelTimer: True if it was set. A DPC that was queued already stays queued."""
+        return self.stop()
+
+    def stop(self) -> bool:
+        """`cancel` without being a routine of its own."""
+        alarm, self._alarm = self._alarm, None
+        if alarm is None:
+            return False
+        alarm.cancel()
+        return True
+
+    def signaled_for(self, thread: Thread) -> bool:
+        """Once expired."""
+        return self.state
+
+    def consume(self, thread: Thread) -> None:
+        """A synchronization timer lets one through."""
+        if self.type == EventType.SynchronizationEvent:
+            self.state = False
+
+    def _arm(self, time: int) -> None:
+        self._alarm = Alarm(f"timer:{self.name}", time, self._slack, self._expire, self.machine.set_time)
+        self.machine.agenda.add(time, self._alarm)
+
+    def _expire(self) -> None:
+        now = self.machine.time
+        self._alarm = None
+        if self._period:
+            self._arm(now + self._period)
+        self.state = True
+        self.signal()
+        if self._dpc is not None:
+            self._dpc.expire(self._dpc.target or self._cpu, now)

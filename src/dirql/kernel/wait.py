@@ -1,0 +1,241 @@
+"""Dispatcher objects and waiting for them: events, semaphores, mutexes (facts §5.1, §7).
+
+A wait is satisfied at the moment of the signal: the waker hands the object over, first come, first served.
+Limits: no alertable waits, no APCs; a mutex that its thread never releases is not abandoned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from dirql import ntstatus
+from dirql.ddi import ddi, irql_name
+from dirql.kernel.irql import DISPATCH_LEVEL
+from dirql.kernel.stop import BugCheck
+from dirql.kernel.thread import Thread
+from dirql.machine.flight import Timer as Alarm
+from dirql.machine.machine import Machine
+
+if TYPE_CHECKING:
+    from dirql.kernel.kernel import Kernel
+
+__all__ = ["DispatcherObject", "Event", "EventType", "Mutex", "Semaphore", "WaitBlock", "wait"]
+
+
+class EventType(IntEnum):
+    """EVENT_TYPE."""
+
+    NotificationEvent = 0
+    SynchronizationEvent = 1
+
+
+class DispatcherObject:
+    """Anything a thread can wait for."""
+
+    kind = "object"
+
+    def __init__(self, kernel: Kernel, name: str = "") -> None:
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self.name = name or self.kind
+        self.waiters: list[WaitBlock] = []
+
+    def signaled_for(self, thread: Thread) -> bool:
+        """Would a wait of `thread` be satisfied now?"""
+        raise NotImplementedError
+
+    def consume(self, thread: Thread) -> None:
+        """A wait of `thread` was satisfied."""
+
+    def signal(self) -> None:
+        """To be called after the state changed: satisfies who can be."""
+        for block in list(self.waiters):
+            if block in self.waiters:
+                block.try_to_end()
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+class WaitBlock:
+    """One thread's wait for any or all of some objects."""
+
+    def __init__(self, thread: Thread, objects: Sequence[DispatcherObject], wait_all: bool) -> None:
+        self.thread, self.objects, self.wait_all = thread, objects, wait_all
+        self.status: int | None = None
+
+    def satisfy(self) -> int | None:
+        """Take the objects if the wait can end; its NTSTATUS, or None."""
+        thread = self.thread
+        if self.wait_all:
+            if not all(o.signaled_for(thread) for o in self.objects):
+                return None
+            for waited in self.objects:
+                waited.consume(thread)
+            return ntstatus.STATUS_SUCCESS
+        for index, waited in enumerate(self.objects):
+            if waited.signaled_for(thread):
+                waited.consume(thread)
+                return index  # STATUS_WAIT_0 + index
+        return None
+
+    def try_to_end(self) -> None:
+        """End the wait if its objects allow it."""
+        status = self.satisfy()
+        if status is not None:
+            self.end(status)
+
+    def end(self, status: int) -> None:
+        """The thread goes on with `status`."""
+        self.status = status
+        for waited in self.objects:
+            if self in waited.waiters:
+                waited.waiters.remove(self)
+        machine = self.thread.machine
+        now = machine.time if machine.cpu is machine.nobody else max(machine.cpu.now, 0)
+        self.thread.kernel.dispatcher.make_ready(self.thread, now)
+
+    def words(self) -> str:
+        """For reports: what is waited for."""
+        return (" and " if self.wait_all else " or ").join(o.name for o in self.objects)
+
+
+def wait(kernel: Kernel, objects: Sequence[DispatcherObject], wait_all: bool, timeout: int | None) -> int:
+    """KeWaitForMultipleObjects: an NTSTATUS. `timeout` in ns (None: for ever, 0: only look).
+
+    A wait that would block at DISPATCH_LEVEL or above is fatal: bugcheck 0xB8 in a DPC, else 0xA.
+    """
+    cpu = kernel.machine.cpu
+    thread: Thread | None = cpu.thread
+    words = " and ".join(o.name for o in objects)
+    if cpu.irql >= DISPATCH_LEVEL and timeout != 0:
+        if cpu.dpc is not None:
+            raise BugCheck(0xB8, why=f"{cpu.dpc.name} waits for {words} in a DPC")
+        raise BugCheck(0x0A, 0, cpu.irql, why=f"a wait for {words} at {irql_name(cpu.irql)}")
+    block = WaitBlock(thread or kernel.no_thread, objects, wait_all)
+    status = block.satisfy()
+    if status is not None:
+        return status
+    if timeout == 0:
+        return ntstatus.STATUS_TIMEOUT
+    if thread is None:
+        raise BugCheck(0xB8, why=f"a wait for {words} outside of any thread")
+    for waited in objects:
+        waited.waiters.append(block)
+    alarm = None
+    if timeout is not None:
+        due = cpu.now + timeout
+        alarm = Alarm(f"{thread.name}.timeout", due, 0, lambda: block.end(ntstatus.STATUS_TIMEOUT), kernel.machine.set_time)
+        kernel.machine.agenda.add(due, alarm)
+    thread.wait = block
+    kernel.dispatcher.block()
+    thread.wait = None
+    if alarm is not None:
+        alarm.cancel()
+    assert block.status is not None
+    return block.status
+
+
+class Event(DispatcherObject):
+    """KEVENT: stays signalled until cleared (notification) or lets one waiter through (synchronization)."""
+
+    kind = "event"
+
+    def __init__(
+        self, kernel: Kernel, type_: EventType = EventType.NotificationEvent, state: bool = False, name: str = ""
+    ) -> None:
+        super().__init__(kernel, name)
+        self.type, self.state = type_, state
+
+    @ddi("KeSetEvent")
+    def set(self) -> bool:
+        """KeSetEvent: the state before."""
+        before, self.state = self.state, True
+        self.signal()
+        return before
+
+    @ddi("KeClearEvent")
+    def clear(self) -> None:
+        """KeClearEvent."""
+        self.state = False
+
+    @ddi("KeResetEvent")
+    def reset(self) -> bool:
+        """KeResetEvent: the state before."""
+        before, self.state = self.state, False
+        return before
+
+    @ddi("KeReadStateEvent")
+    def read_state(self) -> bool:
+        """KeReadStateEvent."""
+        return self.state
+
+    def signaled_for(self, thread: Thread) -> bool:
+        """Its state."""
+        return self.state
+
+    def consume(self, thread: Thread) -> None:
+        """A synchronization event lets one through."""
+        if self.type == EventType.SynchronizationEvent:
+            self.state = False
+
+
+class Semaphore(DispatcherObject):
+    """KSEMAPHORE."""
+
+    kind = "semaphore"
+
+    def __init__(self, kernel: Kernel, count: int, limit: int, name: str = "") -> None:
+        super().__init__(kernel, name)
+        self.count, self.limit = count, limit
+
+    @ddi("KeReleaseSemaphore")
+    def release(self, adjustment: int = 1) -> int:
+        """KeReleaseSemaphore: the count before; STATUS_SEMAPHORE_LIMIT_EXCEEDED is raised past the limit."""
+        if self.count + adjustment > self.limit:
+            raise ntstatus.StatusError(0xC0000047, f"{self.name}: {self.count} + {adjustment} is above the limit {self.limit}")
+        before = self.count
+        self.count += adjustment
+        self.signal()
+        return before
+
+    def signaled_for(self, thread: Thread) -> bool:
+        """While there is something left."""
+        return self.count > 0
+
+    def consume(self, thread: Thread) -> None:
+        """One less."""
+        self.count -= 1
+
+
+class Mutex(DispatcherObject):
+    """KMUTEX: recursive for its owner."""
+
+    kind = "mutex"
+
+    def __init__(self, kernel: Kernel, name: str = "") -> None:
+        super().__init__(kernel, name)
+        self.owner: Thread | None = None
+        self.depth = 0
+
+    @ddi("KeReleaseMutex")
+    def release(self) -> None:
+        """KeReleaseMutex; STATUS_MUTANT_NOT_OWNED is raised for another thread than the owner."""
+        thread = self.machine.cpu.thread
+        if self.owner is not thread:
+            raise ntstatus.StatusError(0xC0000046, f"{self.name}: {thread} does not own it, {self.owner} does")
+        self.depth -= 1
+        if not self.depth:
+            self.owner = None
+            self.signal()
+
+    def signaled_for(self, thread: Thread) -> bool:
+        """Free, or one's own."""
+        return self.owner is None or self.owner is thread
+
+    def consume(self, thread: Thread) -> None:
+        """Owned, once more."""
+        self.owner = thread
+        self.depth += 1

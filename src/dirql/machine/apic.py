@@ -1,0 +1,106 @@
+"""Local APICs and the way from a message to a vector on a processor (Intel SDM vol. 3, ch. 11 "APIC").
+
+A message is decoded once and its route kept. Up to eight processors a set of targets is the flat logical destination;
+above eight it needs an entry of the interrupt remapping table, as on real machines (model choice: handle in address
+bits 19:5, bit 4 set, one entry per set and vector).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dirql.pci.function import Fate, Message
+
+__all__ = ["DEVICE_VECTORS", "LocalApic", "MessageRouter", "Route"]
+
+DEVICE_VECTORS = range(0x30, 0xC0)  # what Windows gives devices (model choice, facts §5.1)
+MESSAGE_BASE = 0xFEE00000
+LOGICAL = 1 << 2
+REDIRECTION_HINT = 1 << 3
+REMAPPED = 1 << 4
+LOWEST_PRIORITY = 1 << 8
+
+
+class LocalApic:
+    """One processor's: an IRR bit (requested) and an ISR bit (in service) per vector, hence at most two outstanding
+    interrupts per vector. The task priority is the processor's IRQL."""
+
+    __slots__ = ("fates", "irr", "isr", "level")
+
+    def __init__(self) -> None:
+        self.irr = 0
+        self.isr = 0
+        self.level = 0  # trigger mode register: vectors that came from a level-triggered pin
+        self.fates: list[Fate | None] = [None] * 256  # whose message each IRR bit stands for
+
+    def accept(self, vector: int, fate: Fate | None) -> bool:
+        """Set the IRR bit; False when it was set already, and the two are one interrupt from here on."""
+        bit = 1 << vector
+        if self.irr & bit:
+            return False
+        self.irr |= bit
+        self.fates[vector] = fate
+        return True
+
+    @property
+    def priority(self) -> int:
+        """The highest class requested or in service: what arbitration for lowest priority compares."""
+        return max(self.irr, self.isr).bit_length() - 1 >> 4 if self.irr or self.isr else 0
+
+
+class Route(NamedTuple):
+    """Where a message goes. With `lowest_priority` one of `targets` takes it, else each of them does."""
+
+    vector: int
+    targets: tuple[int, ...]
+    lowest_priority: bool
+
+
+class MessageRouter:
+    """Composes messages for a set of processors and decodes those that arrive."""
+
+    def __init__(self, cpus: int) -> None:
+        self.cpus = cpus
+        self._routes: dict[Message, Route | None] = {}
+        self._remapped: list[Route] = []
+
+    def compose(self, targets: int, vector: int, lowest_priority: bool) -> Message:
+        """The message that reaches the processors of the mask `targets` as `vector`."""
+        indexes = tuple(i for i in range(self.cpus) if targets >> i & 1)
+        mode = LOWEST_PRIORITY if lowest_priority else 0
+        if len(indexes) == 1:
+            return Message(MESSAGE_BASE | indexes[0] << 12, vector)
+        if self.cpus <= 8:
+            hint = REDIRECTION_HINT if lowest_priority else 0
+            return Message(MESSAGE_BASE | targets << 12 | hint | LOGICAL, vector | mode)
+        route = Route(vector, indexes, lowest_priority)
+        if route not in self._remapped:
+            self._remapped.append(route)
+        return Message(MESSAGE_BASE | REMAPPED | self._remapped.index(route) << 5, 0)
+
+    def route(self, message: Message) -> Route | None:
+        """Where `message` goes, or None: not an interrupt, or nobody has that destination."""
+        try:
+            return self._routes[message]
+        except KeyError:
+            route = self._routes[message] = self._decode(message)
+            return route
+
+    def _decode(self, message: Message) -> Route | None:
+        address, data = message
+        if address >> 20 != MESSAGE_BASE >> 20:
+            return None
+        if address & REMAPPED:
+            handle = address >> 5 & 0x7FFF
+            return self._remapped[handle] if handle < len(self._remapped) else None
+        vector, destination = data & 0xFF, address >> 12 & 0xFF
+        if vector < 0x10:
+            return None
+        if address & LOGICAL:
+            targets = tuple(i for i in range(min(self.cpus, 8)) if destination >> i & 1)
+        elif destination == 0xFF:
+            targets = tuple(range(self.cpus))
+        else:
+            targets = (destination,) if destination < self.cpus else ()
+        lowest = len(targets) > 1 and (bool(data & LOWEST_PRIORITY) or bool(address & REDIRECTION_HINT))
+        return Route(vector, targets, lowest) if targets else None

@@ -1,0 +1,140 @@
+"""Events in flight: posted writes, DMA, messages and timers, each with the time at which it lands.
+
+What one sender posts stays in order (a lane is first in, first out: PCIe 6.0 §2.4.1, posted requests do not pass posted
+requests); between lanes and timers only time orders. A read flushes lanes early, and leaves entries in the agenda that find
+nothing when their time comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+__all__ = ["FOREVER", "Agenda", "Lane", "Timer"]
+
+FOREVER = 1 << 62
+
+
+class Landable(Protocol):
+    """Something on the agenda."""
+
+    name: str
+
+    def land(self, time: int) -> None:
+        """Its time has come."""
+
+    def due(self) -> int:
+        """When its next event lands if nobody chooses otherwise."""
+
+    def window(self) -> tuple[int, int] | None:
+        """[earliest, latest] at which its next event may land; None when nothing is left of it."""
+
+
+class Agenda:
+    """All that is going to happen by itself, earliest first; `horizon` is when."""
+
+    def __init__(self) -> None:
+        self.heap: list[tuple[int, int, Landable]] = []
+        self.horizon = FOREVER
+        self._order = 0
+
+    def add(self, time: int, what: Landable) -> None:
+        """`what` lands at `time`, after all that was added before for the same time."""
+        self._order = order = self._order + 1
+        heappush(self.heap, (time, order, what))
+        if time < self.horizon:
+            self.horizon = time
+
+    def land_next(self) -> int:
+        """Let the earliest happen; returns its time."""
+        heap = self.heap
+        time, _, what = heappop(heap)
+        self.horizon = heap[0][0] if heap else FOREVER
+        what.land(time)
+        return time
+
+    def open(self) -> Iterator[Landable]:
+        """Every lane or timer that has something to land, once each, earliest first."""
+        seen: set[int] = set()
+        for _, _, what in sorted(self.heap, key=lambda e: e[:2]):
+            if id(what) not in seen:
+                seen.add(id(what))
+                if what.window() is not None:
+                    yield what
+
+
+class Lane:
+    """One direction of one function's posted traffic."""
+
+    __slots__ = ("_agenda", "_last", "clock", "flight", "name", "queue")
+
+    def __init__(self, name: str, agenda: Agenda, clock: Callable[[int], None], flight: int) -> None:
+        self.name, self._agenda, self.clock, self.flight = name, agenda, clock, flight
+        self._last = 0
+        self.queue: deque[tuple[int, Callable[[Any, Any], None], Any, Any]] = deque()
+
+    def post(self, time: int, action: Callable[[Any, Any], None], a: Any, b: Any) -> None:
+        """`action(a, b)` at `time`, or behind what was posted before it."""
+        if time < self._last:
+            time = self._last
+        self._last = time
+        self.queue.append((time, action, a, b))
+        self._agenda.add(time, self)
+
+    def land(self, time: int) -> None:
+        """The head's time has come, unless a flush landed it before."""
+        queue = self.queue
+        if queue and queue[0][0] <= time:
+            _, action, a, b = queue.popleft()
+            self.clock(time)
+            action(a, b)
+
+    def flush(self, time: int) -> None:
+        """A read passes nothing: everything posted before it lands now."""
+        queue = self.queue
+        while queue:
+            _, action, a, b = queue.popleft()
+            self.clock(time)
+            action(a, b)
+
+    def due(self) -> int:
+        """When the head lands."""
+        return self.queue[0][0]
+
+    def window(self) -> tuple[int, int] | None:
+        """The head may land from when it was posted until twice its flight."""
+        if not self.queue:
+            return None
+        time = self.queue[0][0]
+        return time - self.flight, time + self.flight
+
+
+class Timer:
+    """Lands once, between `time` and `time + slack`, unless cancelled."""
+
+    __slots__ = ("_action", "clock", "name", "slack", "time")
+
+    def __init__(self, name: str, time: int, slack: int, action: Callable[[], None], clock: Callable[[int], None]) -> None:
+        self.name, self.time, self.slack, self.clock = name, time, slack, clock
+        self._action: Callable[[], None] | None = action
+
+    def cancel(self) -> None:
+        """It will not land."""
+        self._action = None
+
+    def land(self, time: int) -> None:
+        """Run the action."""
+        action, self._action = self._action, None
+        if action is not None:
+            self.clock(time)
+            action()
+
+    def due(self) -> int:
+        """When it fires."""
+        return self.time
+
+    def window(self) -> tuple[int, int] | None:
+        """[due, due + slack], or None once cancelled or landed."""
+        return None if self._action is None else (self.time, self.time + self.slack)

@@ -1,0 +1,133 @@
+"""The machine: processors, one RAM, the interrupt fabric and virtual time, put together.
+
+Limits: up to 64 processors in one group; one PCIe segment, every function on its own link; no IOMMU.
+"""
+
+from __future__ import annotations
+
+from dirql.errors import UsageError
+from dirql.findings import Finding, Level, calling_driver
+from dirql.machine.apic import MessageRouter
+from dirql.machine.chooser import Chooser, Option, Point, RunToBlocking
+from dirql.machine.costs import Costs
+from dirql.machine.cpu import Cpu
+from dirql.machine.flight import Agenda
+from dirql.machine.ioapic import IoApic
+from dirql.machine.memory import Memory
+from dirql.machine.port import Port
+from dirql.machine.scheduler import Scheduler
+from dirql.pci.function import Fate, Function, Message
+from dirql.trace import FABRIC, Kind, Trace
+
+__all__ = ["Machine"]
+
+MAXIMUM_PROCESSORS = 64
+
+
+class Machine:
+    """What interrupts travel through. `cpu` is the processor that runs now; outside of `run` it is a stand-in whose clock
+    has run out, so that a routine called from outside is noticed (see `dirql.ddi`)."""
+
+    def __init__(
+        self, cpus: int = 4, *, costs: Costs | None = None, chooser: Chooser | None = None, trace: Trace | None = None,
+        memory: int = 64 << 20,
+    ) -> None:  # fmt: skip
+        if not 1 <= cpus <= MAXIMUM_PROCESSORS:
+            raise UsageError(f"{cpus} processors: one group holds 1 to {MAXIMUM_PROCESSORS}; more need processor groups, "
+                             "which are not modelled yet")  # fmt: skip
+        self.costs = costs or Costs()
+        self.chooser = chooser or RunToBlocking()
+        self.trace = trace
+        self.time = 0
+        self.cpus = [Cpu(i) for i in range(cpus)]
+        self.nobody = Cpu(-1)
+        self.nobody.now = 1 << 63
+        self.cpu = self.nobody
+        self.memory = Memory(memory)
+        self.agenda = Agenda()
+        self.scheduler = Scheduler(self.agenda, self.chooser, self.costs.lead, self._switched, trace is not None)
+        self.router = MessageRouter(cpus)
+        self.ioapic = IoApic(self._deliver_line)
+        self.ports: list[Port] = []
+        self.findings: dict[tuple[str, str], Finding] = {}
+
+    def set_time(self, time: int) -> None:
+        """An event happens now, at `time`."""
+        self.time = time
+
+    def plug(self, function: Function, address: str = "") -> Port:
+        """Put a function into a slot of its own; `address` is its domain:bus:device.function."""
+        port = Port(self, function, address or f"0000:{len(self.ports) + 1:02x}:00.0")
+        self.ports.append(port)
+        function.connect(port)
+        return port
+
+    def deliver(self, message: Message, fate: Fate | None) -> None:
+        """A message has reached the root complex: a memory write to the interrupt range becomes a vector."""
+        route = self.router.route(message)
+        if route is None:
+            if fate is not None:
+                fate.drop(f"no processor answers {message.address:#x}")
+            self.memory.write(message.address, message.data.to_bytes(4, "little"))
+            return
+        vector, targets, lowest_priority = route
+        if len(targets) == 1:
+            self._accept(self.cpus[targets[0]], vector, fate)
+        elif lowest_priority:
+            self._accept(self._arbitrate(targets), vector, fate)
+        else:
+            for target in targets:
+                self._accept(self.cpus[target], vector, fate)
+                fate = None
+
+    def where(self) -> str:
+        """Which processor runs what, and the driver's line that called."""
+        cpu = self.cpu
+        doing = cpu.dpc or cpu.servicing or cpu.thread
+        return ", ".join(filter(None, (f"cpu{cpu.index}", doing.name if doing is not None else "", calling_driver())))
+
+    def note_finding(self, rule: str, level: Level, sentence: str, where: str) -> None:
+        """Keep a finding; the same one at the same place is counted."""
+        key = (rule, sentence)
+        known = self.findings.get(key)
+        cpu = self.cpu
+        if known is not None:
+            self.findings[key] = Finding(rule, level, sentence, known.where, known.cpu, known.time, known.count + 1)
+            return
+        now = self.time if cpu is self.nobody else cpu.now
+        self.findings[key] = Finding(rule, level, sentence, where, cpu.index, now)
+        if self.trace is not None:
+            self.trace.add((now, cpu.index, Kind.FINDING, rule, sentence))
+
+    def _accept(self, cpu: Cpu, vector: int, fate: Fate | None) -> None:
+        if cpu.apic.accept(vector, fate):
+            if not cpu.ready and vector >> 4 > cpu.irql:
+                self.scheduler.make_ready(cpu, self.time)
+            kind = Kind.ACCEPTED
+        else:
+            if fate is not None:
+                fate.merged += 1
+            kind = Kind.MERGED
+        if self.trace is not None:
+            entry = fate.entry if fate is not None else -1
+            self.trace.add((self.time, FABRIC, kind, "message", entry, cpu.index, vector))
+
+    def _arbitrate(self, targets: tuple[int, ...]) -> Cpu:
+        """Lowest priority delivery: the target with the lowest arbitration priority (its IRQL, and what it has requested
+        or in service: Intel SDM vol. 3 §11.6.2.4); among equals the lowest-numbered (model choice)."""
+        cpus = [self.cpus[t] for t in targets]
+        ranked = sorted(cpus, key=lambda c: (max(c.irql, c.apic.priority), c.index))
+        if not self.chooser.interleaves:
+            return ranked[0]
+        options = [Option(f"cpu{c.index}", c) for c in ranked]
+        chosen = self.chooser.choose(Point("target", options, None)).what
+        assert isinstance(chosen, Cpu)
+        return chosen
+
+    def _deliver_line(self, targets: tuple[int, ...], vector: int) -> None:
+        cpu = self._arbitrate(targets)
+        cpu.apic.level |= 1 << vector
+        self._accept(cpu, vector, None)
+
+    def _switched(self, cpu: Cpu | None) -> None:
+        self.cpu = cpu or self.nobody

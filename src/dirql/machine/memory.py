@@ -1,0 +1,82 @@
+"""The one RAM: physical pages that processors, drivers and DMA share in place.
+
+Limits: one contiguous range from physical 0; no caching effects, no ECC.
+"""
+
+from __future__ import annotations
+
+import mmap
+
+from dirql.errors import UsageError
+
+__all__ = ["PAGE_SIZE", "Memory"]
+
+PAGE_SIZE = 4096
+
+
+class Memory:
+    """`size` bytes of RAM from physical address 0. `view` is the bytes themselves: models and drivers see one memory.
+
+    Pages are handed out scattered on purpose (a fixed stride through the free ones), so that a driver that takes a
+    buffer for physically contiguous meets a machine where it is not.
+    """
+
+    def __init__(self, size: int = 64 << 20) -> None:
+        if size % PAGE_SIZE or size < 1 << 20:
+            raise UsageError(f"memory of {size:#x} bytes: a whole number of 4 KiB pages, at least 1 MiB, is needed")
+        self.size = size
+        self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.view = memoryview(self._map)
+        pages = size // PAGE_SIZE
+        self._low = 256  # the first MiB is not handed out
+        self._high = pages  # contiguous allocations come down from the top
+        self._stride = 0x9E3779B1 % (pages - self._low) | 1
+        self._next = 0
+        self._taken: set[int] = set()
+        self._free: list[int] = []
+
+    def allocate_pages(self, count: int) -> list[int]:
+        """Physical addresses of `count` pages, scattered and zeroed; raises MemoryError when none are left."""
+        pages: list[int] = []
+        while len(pages) < count:
+            page = self._free.pop() if self._free else self._scattered()
+            self.view[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = bytes(PAGE_SIZE)
+            pages.append(page * PAGE_SIZE)
+        return pages
+
+    def free_pages(self, addresses: list[int]) -> None:
+        """Give back what `allocate_pages` returned."""
+        self._free.extend(a // PAGE_SIZE for a in addresses)
+
+    def allocate_contiguous(self, length: int, alignment: int = PAGE_SIZE) -> int:
+        """Physical address of `length` contiguous zeroed bytes; raises MemoryError when there is no room."""
+        pages = -(-length // PAGE_SIZE)
+        start = (self._high - pages) * PAGE_SIZE & ~(max(alignment, PAGE_SIZE) - 1)
+        if start // PAGE_SIZE <= self._low or any(p in self._taken for p in range(start // PAGE_SIZE, self._high)):
+            raise MemoryError(f"no {length:#x} contiguous bytes left in {self.size:#x} bytes of RAM")
+        self._high = start // PAGE_SIZE
+        self.view[start : start + length] = bytes(length)
+        return start
+
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes from `address`; what lies outside RAM reads as 0xFF."""
+        data = bytes(self.view[address : address + length]) if address < self.size else b""
+        return data + b"\xff" * (length - len(data))
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Store `data` at `address`; False (and nothing stored) when it does not lie wholly in RAM."""
+        end = address + len(data)
+        if end > self.size:
+            return False
+        self.view[address:end] = data
+        return True
+
+    def _scattered(self) -> int:
+        span = self._high - self._low
+        for _ in range(span):
+            self._next += self._stride
+            page = self._low + self._next % span
+            if page not in self._taken:
+                self._taken.add(page)
+                return page
+        raise MemoryError(f"all {self.size:#x} bytes of RAM are handed out")

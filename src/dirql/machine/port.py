@@ -1,0 +1,166 @@
+"""Where a function is plugged in: the two lanes of its posted traffic, its decode windows and what it sees of the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dirql.machine.flight import Lane, Timer
+from dirql.pci.function import Cancel, Fate, Function, Message
+from dirql.trace import FABRIC, Kind
+
+if TYPE_CHECKING:
+    from dirql.machine.machine import Machine
+
+__all__ = ["Port"]
+
+INTERRUPT_RANGE = 0xFEE  # address bits 31:20 of every message
+
+
+class Port:
+    """One function in its slot. It is the function's `Host`, and the processors' way to the function."""
+
+    def __init__(self, machine: Machine, function: Function, address: str) -> None:
+        self.machine, self.function, self.address = machine, function, address
+        self.name = function.name
+        self.gsi: int | None = None  # the I/O APIC pin its INTx leads to
+        self.removed = False
+        self.generation = 0  # counts configuration writes, so that decode windows are looked up again
+        self.reads = self.writes = self.config_reads = 0
+        costs = machine.costs
+        self.up = Lane(f"{self.name}.up", machine.agenda, machine.set_time, costs.message_flight)
+        self.down = Lane(f"{self.name}.down", machine.agenda, machine.set_time, costs.posted_flight)
+        self._timers = 0
+
+    # What the function sees: pci.function.Host.
+
+    def now(self) -> int:
+        """Virtual time, ns."""
+        return self.machine.time
+
+    def after(self, delay: int, action: Callable[[], None], slack: int = 0) -> Cancel:
+        """A timer of the device's own."""
+        self._timers += 1
+        time = self.machine.time + delay
+        timer = Timer(f"{self.name}.timer{self._timers}", time, slack, self._unless_removed(action), self.machine.set_time)
+        self.machine.agenda.add(time, timer)
+        return timer.cancel
+
+    def dma_write(self, function: Function, address: int, data: bytes) -> None:
+        """Posted, behind everything this function posted before."""
+        if not self.removed:
+            self.up.post(self.machine.time + self.machine.costs.dma_flight, self._land_dma, address, bytes(data))
+
+    def dma_read(self, function: Function, address: int, length: int) -> bytes:
+        """Non-posted; modelled as instantaneous, after the function's own posted writes (PCIe 6.0 §2.4.1)."""
+        machine = self.machine
+        if self.removed:
+            return b"\xff" * length
+        self.up.flush(machine.time)
+        if machine.trace is not None:
+            machine.trace.add((machine.time, FABRIC, Kind.DMA_READ, self.name, address, length))
+        return machine.memory.read(address, length)
+
+    def send(self, function: Function, message: Message, fate: Fate) -> None:
+        """A message, behind the DMA posted before it."""
+        machine = self.machine
+        if self.removed:
+            fate.drop("surprise removed")
+            return
+        self.up.post(machine.time + machine.costs.message_flight, machine.deliver, message, fate)
+        if machine.trace is not None:
+            machine.trace.add((machine.time, FABRIC, Kind.SENT, self.name, fate.entry, message.address, message.data))
+
+    def intx(self, function: Function, asserted: bool) -> None:
+        """Assert_INTx or Deassert_INTx: a posted message as well."""
+        if not self.removed:
+            self.up.post(self.machine.time + self.machine.costs.message_flight, self._land_intx, asserted, None)
+
+    def note(self, function: Function, what: str, **detail: Any) -> None:
+        """A line in the trace."""
+        if self.machine.trace is not None:
+            words = " ".join([what, *(f"{k}={v:#x}" if isinstance(v, int) else f"{k}={v}" for k, v in detail.items())])
+            self.machine.trace.add((self.machine.time, FABRIC, Kind.NOTE, self.name, words))
+
+    # What processors do to the function.
+
+    def read(self, bar: int, offset: int, size: int) -> int:
+        """A register read: flushes the writes before it on its way down, and brings up what the device posted before."""
+        machine = self.machine
+        if self.removed:
+            return (1 << 8 * size) - 1
+        now = machine.time
+        self.down.flush(now)
+        machine.time = now
+        value = self.function.bar_read(bar, offset, size)
+        self.up.flush(now)
+        machine.time = now
+        return value
+
+    def write(self, bar: int, offset: int, size: int, value: int) -> None:
+        """A posted register write: reaches the device later, or when a read pushes it."""
+        if not self.removed:
+            flight = self.machine.costs.posted_flight
+            self.down.post(self.machine.time + flight, self._land_write, (bar, offset, size), value)
+
+    def config_read(self, offset: int, size: int) -> int:
+        """Configuration read: non-posted, flushes like any read."""
+        if self.removed:
+            return (1 << 8 * size) - 1
+        self.down.flush(self.machine.time)
+        value = self.function.config_read(offset, size)
+        self.up.flush(self.machine.time)
+        return value
+
+    def config_write(self, offset: int, size: int, value: int) -> None:
+        """Configuration write: non-posted, done when it returns."""
+        if self.removed:
+            return
+        self.down.flush(self.machine.time)
+        self.generation += 1
+        self.function.config_write(offset, size, value)
+
+    def remove(self) -> None:
+        """Surprise removal: what was on its way is lost, reads give all ones from now on."""
+        self.removed = True
+        for _, action, _, fate in self.up.queue:
+            if action == self.machine.deliver and fate is not None:
+                fate.drop("surprise removed")
+        self.up.queue.clear()
+        self.down.queue.clear()
+        if self.gsi is not None:
+            self.machine.ioapic.set(self.gsi, self, False)
+
+    def in_flight(self, fate: Fate) -> int:
+        """How many messages of `fate` have left and not arrived."""
+        return sum(1 for _, action, _, b in self.up.queue if b is fate)
+
+    def _land_write(self, where: tuple[int, int, int], value: int) -> None:
+        bar, offset, size = where
+        machine = self.machine
+        if machine.trace is not None:
+            machine.trace.add((machine.time, FABRIC, Kind.LANDED, self.name, bar, offset, size, value))
+        self.function.bar_write(bar, offset, size, value)
+
+    def _land_dma(self, address: int, data: bytes) -> None:
+        machine = self.machine
+        if machine.trace is not None:
+            machine.trace.add((machine.time, FABRIC, Kind.DMA_WRITE, self.name, address, len(data)))
+        if address >> 20 == INTERRUPT_RANGE and len(data) == 4:
+            machine.deliver(Message(address, int.from_bytes(data, "little")), None)
+        elif not machine.memory.write(address, data):
+            self.note(self.function, f"DMA write of {len(data)} bytes outside RAM", address=address)
+
+    def _land_intx(self, asserted: bool, _: None) -> None:
+        machine = self.machine
+        if self.gsi is not None:
+            if machine.trace is not None:
+                machine.trace.add((machine.time, FABRIC, Kind.LINE, self.gsi, asserted))
+            machine.ioapic.set(self.gsi, self, asserted)
+
+    def _unless_removed(self, action: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            if not self.removed:
+                action()
+
+        return run

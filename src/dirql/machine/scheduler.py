@@ -1,0 +1,158 @@
+"""Which processor goes on: a deterministic scheduler over greenlets that asks a Chooser.
+
+Every processor has a stack of its own (a greenlet: its idle loop or the thread it runs), and interrupts nest on it as
+plain calls. Control changes hands in two places only: `point`, which every kernel and framework routine passes, and
+`park`, where a processor has nothing left to do. By default a processor runs on until the agenda's horizon: the next
+event in flight, or another processor that has fallen behind by more than `Costs.lead`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from greenlet import getcurrent, greenlet
+
+from dirql.errors import UsageError
+from dirql.machine.chooser import Chooser, Option, Point
+from dirql.machine.cpu import Cpu
+from dirql.machine.flight import FOREVER, Agenda, Landable
+
+__all__ = ["Scheduler"]
+
+REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
+
+
+def _by_time(cpu: Cpu) -> tuple[int, int]:
+    return cpu.now, cpu.index
+
+
+class Scheduler:
+    """Runs processors one at a time. `take(cpu)` (the kernel's) takes what is pending in the processor's APIC."""
+
+    def __init__(
+        self, agenda: Agenda, chooser: Chooser, lead: int, switched: Callable[[Cpu | None], None], always: bool = False
+    ) -> None:
+        self.agenda = agenda
+        self.chooser = chooser
+        self.lead = lead
+        self.always = always or chooser.interleaves  # pass `point` at every routine, whatever the time
+        self.ready: list[Cpu] = []
+        self.current: Cpu | None = None
+        self.take: Callable[[Cpu], None] = lambda cpu: None
+        self._switched = switched
+        self._outside: greenlet | None = None
+        self._until = FOREVER
+
+    def make_ready(self, cpu: Cpu, time: int) -> None:
+        """`cpu` has something to do from `time` on."""
+        if cpu.ready:
+            return
+        cpu.ready = True
+        if cpu.now < time:
+            cpu.now = time
+        self.ready.append(cpu)
+        if self.agenda.horizon > cpu.now + self.lead:
+            self.agenda.horizon = cpu.now + self.lead
+
+    def due(self, cpu: Cpu) -> bool:
+        """Is it somebody else's turn? What the horizon says in one comparison, where the horizon is not asked to say more."""
+        if self.chooser.interleaves:
+            return True
+        heap = self.agenda.heap
+        return bool(heap and heap[0][0] <= cpu.now) or any(c.now + self.lead <= cpu.now for c in self.ready)
+
+    def point(self, cpu: Cpu) -> None:
+        """The running processor lets others go on where it is their turn, and takes what is pending for itself."""
+        self.ready.append(cpu)
+        self._go_on(cpu, self._pick(cpu))
+        if cpu.apic.irr:
+            self.take(cpu)
+
+    def park(self, cpu: Cpu) -> None:
+        """The running processor has nothing to do; returns when it was made ready."""
+        cpu.ready = False
+        self._go_on(cpu, self._pick(None))
+
+    def run(self, until: int = FOREVER) -> None:
+        """From outside: everything that can happen (up to the time `until`) happens."""
+        if self._outside is not None:
+            raise UsageError("run() was called while the machine runs; a driver or model cannot run the machine it is in")
+        self._outside, self._until = getcurrent(), until
+        try:
+            self._go_on(None, self._pick(None))
+        finally:
+            self._outside = None
+            self.current = None
+            self._switched(None)
+
+    @property
+    def running(self) -> bool:
+        """True while `run` has not returned."""
+        return self._outside is not None
+
+    def _go_on(self, cpu: Cpu | None, chosen: Cpu | None) -> None:
+        self._set_horizon()
+        if chosen is cpu and cpu is not None:
+            return
+        self.current = chosen
+        self._switched(chosen)
+        target = self._outside if chosen is None else chosen.greenlet
+        if target is not getcurrent():
+            assert target is not None
+            target.switch()
+
+    def _set_horizon(self) -> None:
+        agenda = self.agenda
+        if self.always:
+            agenda.horizon = -1
+            return
+        horizon = agenda.heap[0][0] if agenda.heap else FOREVER
+        for cpu in self.ready:
+            if cpu.now + self.lead < horizon:
+                horizon = cpu.now + self.lead
+        agenda.horizon = horizon
+
+    def _pick(self, current: Cpu | None) -> Cpu | None:
+        if self.chooser.interleaves:
+            return self._ask(current)
+        ready, heap, agenda = self.ready, self.agenda.heap, self.agenda
+        while True:
+            if ready:
+                cpu = ready[0] if len(ready) == 1 else min(ready, key=_by_time)
+                if not heap or heap[0][0] > cpu.now:
+                    ready.remove(cpu)
+                    return cpu
+            elif not heap or heap[0][0] > self._until:
+                return None
+            agenda.land_next()
+
+    def _ask(self, current: Cpu | None) -> Cpu | None:
+        while True:
+            options = self._options()
+            if not options:
+                return None
+            now = f"cpu{current.index}" if current is not None else None
+            spinning = frozenset(f"cpu{c.index}" for c in self.ready if c.spinning_on is not None)
+            what = self.chooser.choose(Point("step", options, now, spinning)).what
+            if isinstance(what, Cpu):
+                self.ready.remove(what)
+                return what
+            self._land(what)
+
+    def _options(self) -> list[Option]:
+        cpus = sorted(self.ready, key=_by_time)
+        events = [(e, w) for e in self.agenda.open() if (w := e.window()) is not None]
+        bound = min((latest for _, (_, latest) in events), default=FOREVER)
+        if cpus:
+            bound = min(bound, cpus[0].now + REACH)
+        elif events and events[0][0].due() > self._until:
+            return []
+        timed = [(c.now, 1, Option(f"cpu{c.index}", c)) for c in cpus]
+        timed += [(e.due(), 0, Option(f"land:{e.name}", e)) for e, (earliest, _) in events if earliest <= bound]
+        return [option for _, _, option in sorted(timed, key=lambda t: t[:2])]
+
+    def _land(self, what: Landable) -> None:
+        what.land(what.due())
+        heap = self.agenda.heap
+        while heap and heap[0][2].window() is None:
+            self.agenda.land_next()

@@ -1,0 +1,92 @@
+"""The framework as a whole: what every object of one driver shares, and how driver callbacks are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dirql import ntstatus
+from dirql.ddi import irql_name
+from dirql.kernel.kernel import Kernel
+from dirql.kernel.stop import BugCheck
+from dirql.machine.machine import Machine
+from dirql.trace import Kind
+
+if TYPE_CHECKING:
+    from dirql.wdf.object import Object
+
+__all__ = ["Framework", "Verifier", "WDF_VIOLATION"]
+
+WDF_VIOLATION = 0x10D
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Which verifiers are on: `kmdf` is Parameters\\Wdf\\VerifierOn (facts §5.4), `driver` is Driver Verifier (§5.5)."""
+
+    kmdf: bool = False
+    driver: bool = False
+
+
+class Framework:
+    """WDF for one system: `callbacks` is every driver callback in the order of its call (ISRs and DPCs aside)."""
+
+    def __init__(self, kernel: Kernel, verifier: Verifier | None = None) -> None:
+        self.kernel = kernel
+        self.machine: Machine = kernel.machine
+        self.verifier = verifier or Verifier()
+        self.callbacks: list[tuple[str, str]] = []
+        self._handles = 0
+
+    def new_handle(self) -> int:
+        """A handle value: opaque, 8-aligned, never 0 (facts §6.3)."""
+        self._handles += 1
+        return self._handles * 8
+
+    def call(self, name: str, on: Object, callback: Callable[..., Any], *args: Any) -> Any:
+        """Call the driver's `callback`, known to the documentation as `name`; returns what it returned.
+
+        Returning at another IRQL is bugcheck 10D/E under the KMDF verifier, a finding without it (facts §5.3).
+        """
+        machine = self.machine
+        cpu = machine.cpu
+        irql = cpu.irql
+        self.callbacks.append((name, on.name))
+        if machine.trace is not None:
+            machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK, name, on.name))
+        result = callback(*args)
+        cpu = machine.cpu
+        if machine.trace is not None:
+            machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK_END, name, "" if result is None else str(result)))
+        if cpu.irql != irql:
+            sentence = f"{name} was entered at {irql_name(irql)} and returned at {irql_name(cpu.irql)}"
+            if self.verifier.kmdf:
+                raise BugCheck(WDF_VIOLATION, 0xE, irql, cpu.irql, why=sentence)
+            machine.note_finding("irql-changed", "error", sentence, machine.where())
+            cpu.irql = irql
+        return result
+
+    def status(self, name: str, on: Object, callback: Callable[..., Any], *args: Any) -> int:
+        """Call a callback that returns an NTSTATUS. In Python no `return` means STATUS_SUCCESS, and a failing routine's
+        `StatusError` that the callback lets pass is what C would return."""
+        try:
+            result = self.call(name, on, callback, *args)
+        except ntstatus.StatusError as error:
+            self.note(f"{name} of {on.name} returns {ntstatus.name_of(error.status)}: {error}")
+            return error.status
+        return ntstatus.STATUS_SUCCESS if result is None else int(result)
+
+    def note(self, what: str) -> None:
+        """What the framework would write to its log (IFR); a line in the trace."""
+        machine = self.machine
+        if machine.trace is not None:
+            machine.trace.add((machine.cpu.now, machine.cpu.index, Kind.NOTE, "wdf", what))
+
+    def complain(self, rule: str, sentence: str, *, level: Any = "error") -> None:
+        """Something the framework traces, and breaks into the debugger for under the verifier: a finding."""
+        self.machine.note_finding(rule, level, sentence, self.machine.where())
+
+    def allowed(self, irql: int, name: str) -> bool:
+        """The KMDF verifier's IRQL check: False means that the routine returns without acting (facts §5.4)."""
+        return not self.verifier.kmdf or self.machine.cpu.irql <= irql
