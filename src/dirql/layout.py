@@ -19,6 +19,7 @@ All storage is little endian.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from dirql.errors import LayoutError
@@ -32,7 +33,7 @@ __all__ = [
 class Field:
     """A bit range of a register; on a register's view it reads and writes as an unsigned integer."""
 
-    def __init__(self, access: type[Access], high: int, low: int, reset: int = 0) -> None:
+    def __init__(self, access: Access, high: int, low: int, reset: int = 0) -> None:
         self.access, self.high, self.low, self.reset = access, high, low, reset
         self.name = "?"
         self.ones = (1 << (high - low + 1)) - 1
@@ -59,51 +60,27 @@ class Field:
         view.value = (view.value & ~self.mask) | ((value & self.ones) << self.low)
 
 
-class _Subscript(type):
-    """Lets an access mode be subscripted with its bits: `RW[15]`, `RO[10:0]`."""
+@dataclass(frozen=True)
+class Access:
+    """What a software write does to a bit; subscripted with bits it makes a field: `RW[15]`, `RO[10:0]`."""
 
-    def __getitem__(cls, bits: int | slice) -> Any:
+    name: str
+    stores: bool = False
+    clears: bool = False
+    sets: bool = False
+    hidden: bool = False
+
+    def __getitem__(self, bits: int | slice) -> Field:
         if isinstance(bits, slice):
-            return Field(cls, bits.start, bits.stop)  # type: ignore[arg-type]
-        return Field(cls, bits, bits)  # type: ignore[arg-type]
+            return Field(self, bits.start, bits.stop)
+        return Field(self, bits, bits)
 
 
-class Access(metaclass=_Subscript):
-    """What a software write does to a bit, as three masks' worth of answers."""
-
-    stores: ClassVar[bool] = False
-    clears: ClassVar[bool] = False
-    sets: ClassVar[bool] = False
-    hidden: ClassVar[bool] = False
-
-
-class RO(Access):
-    """Software reads it; its writes are ignored."""
-
-
-class RW(Access):
-    """Software reads and writes it."""
-
-    stores = True
-
-
-class RW1C(Access):
-    """Software reads it and clears it by writing ones."""
-
-    clears = True
-
-
-class RW1S(Access):
-    """Software reads it and sets it by writing ones."""
-
-    sets = True
-
-
-class WO(Access):
-    """Software writes it and reads zeros."""
-
-    stores = True
-    hidden = True
+RO = Access("RO")  # software reads it; its writes are ignored
+RW = Access("RW", stores=True)
+RW1C = Access("RW1C", clears=True)  # cleared by writing ones
+RW1S = Access("RW1S", sets=True)  # set by writing ones
+WO = Access("WO", stores=True, hidden=True)  # reads zeros
 
 
 class Register:
@@ -301,6 +278,9 @@ class Block:
         super().__init_subclass__(**kw)
         cls.size = size if size is not None else cls.size
         cls.placements = {**cls.placements, **{n: p for n, p in vars(cls).items() if isinstance(p, Placement)}}
+        for name in cls.placements:
+            if hasattr(Block, name):
+                raise LayoutError(f"{cls.__name__}.{name}: every block has a {name!r} of its own; choose another name")
         previous: Placement[Any] | None = None
         for placement in sorted(cls.placements.values(), key=lambda p: p.offset):
             who = f"{cls.__name__}.{placement.name} at {placement.offset:#x}"

@@ -99,6 +99,11 @@ class Machine:
         if self.trace is not None:
             self.trace.add((now, cpu.index, Kind.FINDING, rule, sentence))
 
+    def pending_fates(self) -> list[Fate]:
+        """Of the messages that a processor's IRR holds and nobody has taken yet."""
+        pending = [(cpu.apic.fates[v], cpu.apic.irr >> v & 1) for cpu in self.cpus if cpu.apic.irr for v in range(256)]
+        return [fate for fate, waits in pending if waits and fate is not None]
+
     def _accept(self, cpu: Cpu, vector: int, fate: Fate | None) -> None:
         if cpu.apic.accept(vector, fate):
             if not cpu.ready and vector >> 4 > cpu.irql:

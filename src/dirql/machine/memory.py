@@ -6,6 +6,7 @@ Limits: one contiguous range from physical 0; no caching effects, no ECC.
 from __future__ import annotations
 
 import mmap
+from math import gcd
 
 from dirql.errors import UsageError
 
@@ -27,10 +28,9 @@ class Memory:
         self.size = size
         self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.view = memoryview(self._map)
-        pages = size // PAGE_SIZE
         self._low = 256  # the first MiB is not handed out
-        self._high = pages  # contiguous allocations come down from the top
-        self._stride = 0x9E3779B1 % (pages - self._low) | 1
+        self._high = size // PAGE_SIZE  # contiguous allocations come down from the top
+        self._stride = _coprime(0x9E3779B1, self._high - self._low)
         self._next = 0
         self._taken: set[int] = set()
         self._free: list[int] = []
@@ -51,12 +51,22 @@ class Memory:
     def allocate_contiguous(self, length: int, alignment: int = PAGE_SIZE) -> int:
         """Physical address of `length` contiguous zeroed bytes; raises MemoryError when there is no room."""
         pages = -(-length // PAGE_SIZE)
-        start = (self._high - pages) * PAGE_SIZE & ~(max(alignment, PAGE_SIZE) - 1)
-        if start // PAGE_SIZE <= self._low or any(p in self._taken for p in range(start // PAGE_SIZE, self._high)):
-            raise MemoryError(f"no {length:#x} contiguous bytes left in {self.size:#x} bytes of RAM")
-        self._high = start // PAGE_SIZE
-        self.view[start : start + length] = bytes(length)
-        return start
+        step = max(alignment, PAGE_SIZE) // PAGE_SIZE
+        first = (self._high - pages) // step * step
+        while first >= self._low:
+            taken = next((p for p in range(first, first + pages) if p in self._taken), None)
+            if taken is None:
+                self._taken.update(range(first, first + pages))
+                start = first * PAGE_SIZE
+                self.view[start : start + pages * PAGE_SIZE] = bytes(pages * PAGE_SIZE)
+                return start
+            first = (taken - pages) // step * step
+        raise MemoryError(f"no {length:#x} contiguous bytes left in {self.size:#x} bytes of RAM")
+
+    def free_contiguous(self, address: int, length: int) -> None:
+        """Give back what `allocate_contiguous` returned for `length`."""
+        first = address // PAGE_SIZE
+        self._taken.difference_update(range(first, first + -(-length // PAGE_SIZE)))
 
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes from `address`; what lies outside RAM reads as 0xFF."""
@@ -80,3 +90,11 @@ class Memory:
                 self._taken.add(page)
                 return page
         raise MemoryError(f"all {self.size:#x} bytes of RAM are handed out")
+
+
+def _coprime(stride: int, span: int) -> int:
+    """The first odd stride from `stride` on that visits each of `span` pages."""
+    stride = stride % span | 1
+    while gcd(stride, span) != 1:
+        stride += 2
+    return stride

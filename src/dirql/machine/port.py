@@ -120,6 +120,11 @@ class Port:
         self.generation += 1
         self.function.config_write(offset, size, value)
 
+    @property
+    def bus_view(self) -> BusView:
+        """The function as the bus driver drives it."""
+        return BusView(self)
+
     def remove(self) -> None:
         """Surprise removal: what was on its way is lost, reads give all ones from now on."""
         self.removed = True
@@ -164,3 +169,46 @@ class Port:
                 action()
 
         return run
+
+
+class BusView:
+    """The function as the bus driver reaches it through its port: synchronous, and answering all ones once removed."""
+
+    def __init__(self, port: Port) -> None:
+        self.port = port
+        function = port.function
+        self.name, self.deterministic, self.fates = function.name, function.deterministic, function.fates
+        self.bar_size, self.connect, self.unserved = function.bar_size, function.connect, function.unserved
+
+    def config_read(self, offset: int, size: int) -> int:
+        """Through the port."""
+        self._now()
+        return self.port.config_read(offset, size)
+
+    def config_write(self, offset: int, size: int, value: int) -> None:
+        """Through the port."""
+        self._now()
+        self.port.config_write(offset, size, value)
+
+    def bar_read(self, bar: int, offset: int, size: int) -> int:
+        """Through the port, flushing."""
+        self._now()
+        return self.port.read(bar, offset, size)
+
+    def bar_write(self, bar: int, offset: int, size: int, value: int) -> None:
+        """A write that is read back: there when this returns."""
+        self._now()
+        if not self.port.removed:
+            self.port.down.flush(self.port.machine.time)
+            self.port.function.bar_write(bar, offset, size, value)
+
+    def reset(self) -> None:
+        """A conventional reset."""
+        self._now()
+        if not self.port.removed:
+            self.port.function.reset()
+
+    def _now(self) -> None:
+        machine = self.port.machine
+        if machine.cpu is not machine.nobody:
+            machine.time = machine.cpu.now
