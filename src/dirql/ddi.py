@@ -19,7 +19,7 @@ from dirql.trace import Kind
 if TYPE_CHECKING:
     from dirql.machine.machine import Machine
 
-__all__ = ["OnMachine", "ddi"]
+__all__ = ["OnMachine", "ddi", "ddi_create"]
 
 
 class OnMachine(Protocol):
@@ -33,6 +33,7 @@ class OnMachine(Protocol):
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound=OnMachine)
+T = TypeVar("T")
 
 
 def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
@@ -58,11 +59,35 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
     return declare
 
 
+def ddi_create(name: str) -> Callable[[Callable[Concatenate[T, S, P], R]], Callable[Concatenate[T, S, P], R]]:
+    """`ddi` for a class method that makes an object: its first argument is on the machine. NULL there is the method's to refuse.
+
+    Stands below `@classmethod`.
+    """
+
+    def declare(method: Callable[Concatenate[T, S, P], R]) -> Callable[Concatenate[T, S, P], R]:
+        @ddi(name)
+        def enter(first: S) -> None:
+            """The routine begins."""
+
+        @wraps(method)
+        def call(cls: T, first: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            if hasattr(first, "machine"):
+                enter(first)
+            return method(cls, first, *args, **kwargs)
+
+        call.__dict__["ddi"] = enter.__dict__["ddi"]
+        return call
+
+    return declare
+
+
 def _pause(machine: Machine, row: Routine) -> None:
     cpu = machine.cpu
     if cpu is machine.nobody:
         cpu.now = 1 << 63
-        raise UsageError(f"{row.name} was called while no processor runs; call it in a driver's callback, or through system.call(…)")
+        raise UsageError(f"{row.name} was called while no processor runs; "
+                         "call it in a driver's callback, or through system.call(…)")  # fmt: skip
     if machine.trace is not None:
         machine.trace.add((cpu.now, cpu.index, Kind.CALL, row.name, cpu.irql))
     machine.chooser.observe(row.name)
@@ -72,11 +97,13 @@ def _pause(machine: Machine, row: Routine) -> None:
 
 def _off_limits(machine: Machine, row: Routine) -> None:
     irql = machine.cpu.irql
+    if machine.cpu is machine.nobody:
+        return  # `_pause` has more to say
     if irql > row.max_irql:
         sentence = f"{row.name} needs IRQL <= {row.limit_name}, called at {irql_name(irql)}"
         machine.note_finding("irql-too-high", "error" if row.enforced else "warning", sentence, machine.where())
     else:
-        sentence = f"{row.name} needs IRQL >= {row.min_irql}, called at {irql_name(irql)}"
+        sentence = f"{row.name} needs IRQL >= {irql_name(row.min_irql)}, called at {irql_name(irql)}"
         machine.note_finding("irql-too-low", "error", sentence, machine.where())
 
 

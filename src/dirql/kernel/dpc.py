@@ -18,7 +18,7 @@ from dirql.kernel.stop import BugCheck
 from dirql.machine.cpu import Cpu
 from dirql.machine.flight import Timer
 from dirql.machine.machine import Machine
-from dirql.trace import Kind
+from dirql.trace import FABRIC, Kind
 
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
@@ -103,8 +103,10 @@ class Kdpc:
         if machine.trace is not None:
             machine.trace.add((here.now, here.index, Kind.DPC_QUEUED, self.name, cpu.index))
         if cpu is here:
-            if self.importance:
+            if self.importance or len(cpu.dpcs) >= DEEP:
                 cpu.dpc_requested = True
+                if cpu.irql < 2:  # the software interrupt comes at once
+                    drain(self.kernel, cpu)
             elif not cpu.dpc_requested:
                 self._at_the_next_tick(cpu)
         else:
@@ -117,6 +119,8 @@ class Kdpc:
             self.queued_on = cpu
             cpu.dpcs.append(self)
             cpu.dpc_requested = True
+            if self.machine.trace is not None:
+                self.machine.trace.add((time, FABRIC, Kind.DPC_QUEUED, self.name, cpu.index))
             self.machine.scheduler.make_ready(cpu, time)
 
     def _request(self, cpu: Cpu, now: int) -> None:
@@ -129,14 +133,14 @@ class Kdpc:
     def _at_the_next_tick(self, cpu: Cpu) -> None:
         machine = self.machine
         tick = machine.costs.clock_tick
-        now = machine.cpu.now
+        due = (machine.cpu.now // tick + 1) * tick
 
         def ring() -> None:
             if cpu.dpcs:
                 cpu.dpc_requested = True
                 machine.scheduler.make_ready(cpu, machine.time)
 
-        machine.agenda.add((now // tick + 1) * tick, Timer(f"cpu{cpu.index}.tick", (now // tick + 1) * tick, 0, ring, machine.set_time))
+        machine.agenda.add(due, Timer(f"cpu{cpu.index}.tick", due, 0, ring, machine.set_time))
 
 
 def queue() -> deque[Kdpc]:
@@ -168,7 +172,8 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))
         if cpu.irql != DISPATCH_LEVEL:
-            raise BugCheck(0xC8, cpu.irql << 16 | DISPATCH_LEVEL << 8, why=f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL")
+            changed = cpu.irql << 16 | DISPATCH_LEVEL << 8
+            raise BugCheck(0xC8, changed, why=f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL")
         if cpu.apic.irr:
             kernel.take_interrupts(cpu)
     cpu.dpc_requested = False

@@ -8,7 +8,7 @@ Limits: the latched chain's repeated passes and the level chain's order are mode
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dirql import ntstatus
@@ -16,8 +16,10 @@ from dirql.ddi import ddi, irql_name
 from dirql.kernel.dpc import drain
 from dirql.kernel.lock import SpinLock
 from dirql.kernel.stop import BugCheck, Hang
+from dirql.kernel.wait import Event, EventType, wait
 from dirql.machine.cpu import Cpu
 from dirql.machine.machine import Machine
+from dirql.pci.function import Fate
 from dirql.trace import Kind
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ class KInterrupt:
     """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
 
     __slots__ = (
-        "affinity", "claimed", "connected", "context", "count", "cpu_ns", "irql", "kernel", "latched", "lock", "machine", "name",
-        "passive", "saved_irql", "service_routine", "share", "synchronize_irql", "vector",
+        "affinity", "claimed", "connected", "context", "count", "cpu_ns", "fate", "irql", "kernel", "latched", "lock", "machine",
+        "name", "passive", "passive_lock", "saved_irql", "service_routine", "share", "synchronize_irql", "vector",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +59,8 @@ class KInterrupt:
         self.vector, self.irql, self.synchronize_irql = vector, irql, synchronize_irql
         self.affinity, self.latched, self.share, self.passive = affinity, latched, share, passive
         self.lock = lock or SpinLock(kernel, f"lock of {name}")
+        self.passive_lock = Event(kernel, EventType.SynchronizationEvent, True, f"lock of {name}") if passive else None
+        self.fate: Fate | None = None  # whose message a passive-level service routine runs for
         self.name = name
         self.connected = False
         self.saved_irql = 0
@@ -69,12 +73,17 @@ class KInterrupt:
 
     def synchronized(self, routine: Callable[[Any], bool], context: Any) -> bool:
         """The same for callers that are routines themselves."""
-        if self.passive:
-            return bool(routine(context))
+        if self.passive_lock is not None:
+            wait(self.kernel, [self.passive_lock], False, None)
+            result = bool(routine(context))
+            self.passive_lock.state = True
+            self.passive_lock.signal()
+            return result
         cpu = self.machine.cpu
         before = cpu.irql
         if before > self.synchronize_irql:
-            raise BugCheck(0x0A, 0, before, why=f"KeSynchronizeExecution of {self.name} at {irql_name(before)}, above its SynchronizeIrql")
+            limit = f"above its SynchronizeIrql {self.synchronize_irql}"
+            raise BugCheck(0x0A, 0, before, why=f"KeSynchronizeExecution of {self.name} at {irql_name(before)}, {limit}")
         cpu.irql = self.synchronize_irql
         self.lock.take(cpu)
         result = bool(routine(context))
@@ -126,15 +135,22 @@ class InterruptController:
         cpus = [cpu for cpu in self.machine.cpus if interrupt.affinity & cpu.bit]
         if not cpus:
             return ntstatus.STATUS_INVALID_PARAMETER_10
-        if any(cpu.idt[interrupt.vector] and not interrupt.share for cpu in cpus):
+        others = [other for cpu in cpus for other in cpu.idt[interrupt.vector] or ()]
+        if any(not (interrupt.share and other.share and interrupt.passive == other.passive) for other in others):
+            return ntstatus.STATUS_INVALID_PARAMETER  # shared by consent and at one level (model choice: which status)
+        if interrupt.synchronize_irql < interrupt.irql:
             return ntstatus.STATUS_INVALID_PARAMETER
-        first = not any(cpu.idt[interrupt.vector] for cpu in cpus)
+        first = not others
         for cpu in cpus:
             cpu.idt[interrupt.vector] = [*(cpu.idt[interrupt.vector] or ()), interrupt]
         interrupt.connected = True
         source = self._sources.get((interrupt.vector, interrupt.affinity))
         if source is not None and first:
+            cpu = self.machine.cpu
+            self.machine.time = cpu.now
             source.connected()
+            if cpu.apic.irr:  # a line that was asserted already
+                self.take(cpu)
         return ntstatus.STATUS_SUCCESS
 
     @ddi("IoDisconnectInterruptEx")
@@ -151,9 +167,9 @@ class InterruptController:
                 last = last and not rest
         source = self._sources.get((interrupt.vector, interrupt.affinity))
         if source is not None and last:
+            self.machine.time = self.machine.cpu.now
             source.disconnected()
-        if not interrupt.passive:
-            interrupt.synchronized(lambda _: True, None)
+        interrupt.synchronized(lambda _: True, None)
 
     def take(self, cpu: Cpu) -> None:
         """Everything pending above the IRQL, highest vector first; then the DPCs that this asked for."""
@@ -182,20 +198,20 @@ class InterruptController:
             if fate is not None:
                 fate.delivered += 1
                 fate.cpus |= cpu.bit
-            if len(chain) == 1:
+            if chain[0].passive:
+                self.kernel.passive_interrupts.queue(chain, fate)
+            elif len(chain) == 1:
                 self._call(cpu, chain[0])
             else:
                 self._call_chain(cpu, chain)
         cpu.irql = before
         cpu.now += costs.interrupt_exit
         apic.isr ^= bit
-        if apic.level & bit:
+        if apic.level & bit and (chain is None or not chain[0].passive):  # a passive one's line stays masked until it has run
             self._end_of_level(cpu, vector, chain)
 
     def _call(self, cpu: Cpu, interrupt: KInterrupt) -> bool:
         machine = self.machine
-        if interrupt.passive:
-            return self.kernel.passive_interrupts.queue(interrupt)
         outer, cpu.servicing = cpu.servicing, interrupt
         cpu.irql = irql = interrupt.synchronize_irql
         lock = interrupt.lock
@@ -203,6 +219,8 @@ class InterruptController:
             lock.owner = cpu
         else:
             lock.take(cpu)
+            if not interrupt.connected:
+                return self._too_late(cpu, interrupt, outer)
         start = cpu.now
         trace = machine.trace
         if trace is not None:
@@ -215,9 +233,8 @@ class InterruptController:
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.ISR_END, interrupt.vector, bool(claimed)))
         if cpu.irql != irql:
-            changed = cpu.irql << 16 | irql << 8 | 3
-            raise BugCheck(0xC8, changed, why=f"the ISR of {interrupt.name} was entered at IRQL {irql} and returned at {cpu.irql}")
-        if lock.waiters:
+            raise isr_changed_irql(interrupt, cpu.irql)
+        if lock.waiters or lock.owner is not cpu:
             lock.give(cpu)
         else:
             lock.owner = None
@@ -226,17 +243,19 @@ class InterruptController:
         return bool(claimed)
 
     def _call_chain(self, cpu: Cpu, chain: list[KInterrupt]) -> None:
-        """Level: in order until one claims. Latched: all, again and again until none of a whole pass claims."""
-        if not chain[0].latched:
-            any(self._call(cpu, interrupt) for interrupt in chain)
-            return
-        while any([self._call(cpu, interrupt) for interrupt in chain]):
-            pass
+        walk(chain, lambda interrupt: self._call(cpu, interrupt))
+
+    def _too_late(self, cpu: Cpu, interrupt: KInterrupt, outer: KInterrupt | None) -> bool:
+        """It was disconnected while this processor spun for its lock: its service routine is not called any more."""
+        interrupt.lock.give(cpu)
+        cpu.servicing = outer
+        self.swallow(interrupt, "disconnected while its lock was waited for")
+        return False
 
     def swallow(self, interrupt: KInterrupt, why: str) -> None:
         """The framework's service routine says that nobody above it was called for this interrupt."""
         cpu = self.machine.cpu
-        fate = cpu.apic.fates[interrupt.vector]
+        fate = interrupt.fate if interrupt.passive else cpu.apic.fates[interrupt.vector]
         if fate is not None:
             fate.delivered -= 1
             fate.swallowed += 1
@@ -250,12 +269,38 @@ class InterruptController:
         if self.machine.trace is not None:
             self.machine.trace.add((cpu.now, cpu.index, Kind.SWALLOWED, vector, "no interrupt object is connected"))
 
-    def _end_of_level(self, cpu: Cpu, vector: int, chain: list[KInterrupt] | None) -> None:
-        if chain is not None and chain[0].passive:
-            return  # the line stays masked until the passive-level routine has returned
+    def _end_of_level(self, cpu: Cpu, vector: int, chain: Sequence[KInterrupt] | None) -> None:
+        """What is on its way lands before the EOI, the end of the line's assertion above all."""
+        scheduler = self.machine.scheduler
+        before, cpu.irql = cpu.irql, max(cpu.irql, vector >> 4)
+        if scheduler.due(cpu):
+            scheduler.point(cpu)
+        cpu.irql = before
+        self.end_of_interrupt(cpu, vector, chain)
+
+    def end_of_interrupt(self, cpu: Cpu, vector: int, chain: Sequence[KInterrupt] | None) -> None:
+        """The EOI of a level-triggered vector; `Hang` when its line was never released over `STORM` of them."""
         self.machine.time = cpu.now
-        refires = self.machine.ioapic.eoi(vector)
-        if refires >= STORM:
+        if self.machine.ioapic.eoi(vector) >= STORM:
             who = ", ".join(i.name for i in chain) if chain else "nobody"
-            raise Hang("interrupt-storm", f"the line of vector {vector:#x} fired {refires} times without being released; connected: {who}; "
-                       "the ISR must make the device drop its line before it returns TRUE")  # fmt: skip
+            raise Hang("interrupt-storm", f"the line of vector {vector:#x} fired {STORM} times without being released; "
+                       f"connected: {who}; the ISR must make the device drop its line before it returns TRUE")  # fmt: skip
+
+
+def walk(chain: Sequence[KInterrupt], call: Callable[[KInterrupt], bool]) -> None:
+    """Level: in order until one claims. Latched: all, again and again until none of a whole pass claims (model choice)."""
+    if len(chain) == 1 or not chain[0].latched:
+        any(map(call, chain))
+        return
+    claimed = True
+    while claimed:
+        claimed = False
+        for interrupt in chain:
+            claimed = call(interrupt) or claimed
+
+
+def isr_changed_irql(interrupt: KInterrupt, irql: int) -> BugCheck:
+    """Bugcheck 0xC8 with id 3."""
+    entered = interrupt.synchronize_irql
+    why = f"the ISR of {interrupt.name} was entered at IRQL {entered} and returned at {irql}"
+    return BugCheck(0xC8, irql << 16 | entered << 8 | 3, why=why)

@@ -63,7 +63,8 @@ class _Space:
         if not self.mapped:
             raise UsageError(f"access at {self.start + offset:#x}: the range was unmapped (MmUnmapIoSpace)")
         if not 0 <= offset <= self.length - size:
-            raise UsageError(f"access of {size} bytes at offset {offset:#x}: the mapping holds {self.length:#x} bytes from {self.start:#x}")
+            raise UsageError(f"access of {size} bytes at offset {offset:#x}: "
+                             f"the mapping holds {self.length:#x} bytes from {self.start:#x}")  # fmt: skip
         port = self._port
         if port is None or port.generation != self._generation:
             found = decode(self.machine.ports, self.start, self.io)

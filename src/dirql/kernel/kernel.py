@@ -8,7 +8,7 @@ from typing import Any
 from dirql import ntstatus
 from dirql.ddi import ddi, irql_name
 from dirql.kernel.dpc import Kdpc, drain, queue
-from dirql.kernel.interrupt import InterruptController
+from dirql.kernel.interrupt import InterruptController, isr_changed_irql
 from dirql.kernel.io_space import IoSpace, PortSpace
 from dirql.kernel.irql import HIGH_LEVEL
 from dirql.kernel.stop import BugCheck, Hang
@@ -61,6 +61,8 @@ class Kernel:
         cpu = self.machine.cpu
         if new > cpu.irql:
             raise BugCheck(0x0A, 0, cpu.irql, why=f"KeLowerIrql to {irql_name(new)} at {irql_name(cpu.irql)}")
+        if cpu.servicing is not None and new < cpu.servicing.synchronize_irql:
+            raise isr_changed_irql(cpu.servicing, new)  # model choice: at once, Windows sees it when the ISR returns
         self.lower(cpu, new)
 
     def lower(self, cpu: Cpu, irql: int) -> None:
@@ -75,10 +77,19 @@ class Kernel:
 
     @ddi("KeStallExecutionProcessor")
     def ke_stall_execution_processor(self, microseconds: int) -> None:
-        """Burn time on the running processor; interrupts go on."""
-        cpu = self.machine.cpu
-        cpu.now += microseconds * 1_000
-        self.machine.scheduler.point(cpu)
+        """Burn time on the running processor; interrupts and other processors go on meanwhile."""
+        cpu, scheduler, heap = self.machine.cpu, self.machine.scheduler, self.machine.agenda.heap
+        end = cpu.now + microseconds * 1_000
+        while True:
+            step = end
+            if scheduler.ready and scheduler.lead:
+                step = min(step, cpu.now + scheduler.lead)
+            if heap and cpu.now < heap[0][0] < step:
+                step = heap[0][0]
+            cpu.now = step
+            scheduler.point(cpu)
+            if cpu.now >= end:
+                return
 
     @ddi("KeDelayExecutionThread")
     def ke_delay_execution_thread(self, interval: int) -> int:

@@ -96,6 +96,9 @@ class SpinLock:
                 cpu.spinning_on = None
                 self.kernel.take_interrupts(cpu)
                 cpu.spinning_on = self
+                self._refuse_a_circle(cpu)  # whoever looked meanwhile saw a processor that was not spinning
+        if self.free_at > cpu.now:
+            cpu.now = self.free_at
         cpu.irql = irql
         cpu.spinning_on = None
         self.owner = cpu

@@ -97,9 +97,8 @@ class Dispatcher:
         current: Thread = cpu.thread
         if self.machine.trace is not None:
             self.machine.trace.add((cpu.now, cpu.index, Kind.WAIT, current.name, current.wait.words() if current.wait else ""))
+        irql, cpu.irql = cpu.irql, 0  # APC_LEVEL belongs to the thread, not to the processor that it leaves
         thread = self._next(cpu)
-        if thread is current:
-            return
         if thread is None:
             cpu.thread = None
             cpu.greenlet = cpu.idle
@@ -107,6 +106,7 @@ class Dispatcher:
             cpu.idle.switch()
         else:
             self._run(cpu, thread)
+        self.machine.cpu.irql = irql
 
     def _run(self, cpu: Cpu, thread: Thread) -> None:
         cpu.thread = thread

@@ -79,6 +79,6 @@ class Ktimer(DispatcherObject):
         if self._period:
             self._arm(now + self._period)
         self.state = True
-        self.signal()
+        self.signal(now)
         if self._dpc is not None:
             self._dpc.expire(self._dpc.target or self._cpu, now)

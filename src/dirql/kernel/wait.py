@@ -49,11 +49,11 @@ class DispatcherObject:
     def consume(self, thread: Thread) -> None:
         """A wait of `thread` was satisfied."""
 
-    def signal(self) -> None:
-        """To be called after the state changed: satisfies who can be."""
+    def signal(self, time: int | None = None) -> None:
+        """To be called after the state changed: satisfies who can be. `time` for what no processor does (a timer)."""
         for block in list(self.waiters):
             if block in self.waiters:
-                block.try_to_end()
+                block.try_to_end(time)
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}>"
@@ -81,21 +81,24 @@ class WaitBlock:
                 return index  # STATUS_WAIT_0 + index
         return None
 
-    def try_to_end(self) -> None:
+    def try_to_end(self, time: int | None) -> None:
         """End the wait if its objects allow it."""
         status = self.satisfy()
         if status is not None:
-            self.end(status)
+            self.end(status, time)
 
-    def end(self, status: int) -> None:
-        """The thread goes on with `status`."""
+    def end(self, status: int, time: int | None = None) -> None:
+        """The thread goes on with `status`, unless its wait has ended before: then its time-out came too late."""
+        if self.status is not None:
+            return
         self.status = status
         for waited in self.objects:
             if self in waited.waiters:
                 waited.waiters.remove(self)
         machine = self.thread.machine
-        now = machine.time if machine.cpu is machine.nobody else max(machine.cpu.now, 0)
-        self.thread.kernel.dispatcher.make_ready(self.thread, now)
+        if time is None:
+            time = machine.time if machine.cpu is machine.nobody else machine.cpu.now
+        self.thread.kernel.dispatcher.make_ready(self.thread, time)
 
     def words(self) -> str:
         """For reports: what is waited for."""
@@ -127,7 +130,7 @@ def wait(kernel: Kernel, objects: Sequence[DispatcherObject], wait_all: bool, ti
     alarm = None
     if timeout is not None:
         due = cpu.now + timeout
-        alarm = Alarm(f"{thread.name}.timeout", due, 0, lambda: block.end(ntstatus.STATUS_TIMEOUT), kernel.machine.set_time)
+        alarm = Alarm(f"{thread.name}.timeout", due, 0, lambda: block.end(ntstatus.STATUS_TIMEOUT, due), kernel.machine.set_time)
         kernel.machine.agenda.add(due, alarm)
     thread.wait = block
     kernel.dispatcher.block()

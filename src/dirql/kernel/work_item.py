@@ -6,15 +6,18 @@ Limits: one queue; up to `WORKERS` threads, made as they are needed (model choic
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dirql.kernel.interrupt import KInterrupt, walk
 from dirql.kernel.wait import Event, EventType, wait
+from dirql.pci.function import Fate
+from dirql.trace import Kind
 
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
 
-__all__ = ["WorkQueue"]
+__all__ = ["PassiveInterrupts", "WorkQueue"]
 
 WORKERS = 4
 
@@ -32,6 +35,7 @@ class WorkQueue:
         """`routine(context)` on a worker thread, soon."""
         self._entries.append((routine, context))
         if self._idle:
+            self._idle -= 1  # by the waker: a worker that was woken and has no processor yet is not idle any more
             self._wake.state = True
             self._wake.signal()
         elif self._workers < WORKERS:
@@ -49,26 +53,45 @@ class WorkQueue:
                 routine(context)
             self._idle += 1
             wait(self.kernel, [self._wake], False, None)
-            self._idle -= 1
 
 
 class PassiveInterrupts:
-    """Service routines of passive-level interrupts: run by a system thread; a level-triggered line stays masked until the
-    routine has returned (facts §4.2)."""
+    """Service routines of passive-level interrupts: run by a system thread, one at a time for each interrupt object; a
+    level-triggered line stays masked until the chain has run (facts §4.2)."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        self.machine = kernel.machine
 
-    def queue(self, interrupt: Any) -> bool:
-        """Run its service routine at PASSIVE_LEVEL."""
-        self.kernel.work.queue(self._run, interrupt)
-        return True
+    def queue(self, chain: Sequence[KInterrupt], fate: Fate | None) -> None:
+        """Run the chain's service routines at PASSIVE_LEVEL, for the message of `fate` if one raised it."""
+        self.kernel.work.queue(self._run, (tuple(chain), fate))
 
-    def _run(self, interrupt: Any) -> None:
-        interrupt.count += 1
-        if interrupt.service_routine(interrupt, interrupt.context):
-            interrupt.claimed += 1
-        if not interrupt.latched:
-            machine = self.kernel.machine
-            machine.time = machine.cpu.now
-            machine.ioapic.eoi(interrupt.vector)
+    def _run(self, what: tuple[tuple[KInterrupt, ...], Fate | None]) -> None:
+        chain, fate = what
+        walk(chain, lambda interrupt: self._call(interrupt, fate))
+        if not chain[0].latched:
+            cpu = self.machine.cpu
+            self.kernel.interrupts.end_of_interrupt(cpu, chain[0].vector, chain)
+            if cpu.apic.irr:
+                self.kernel.take_interrupts(cpu)
+
+    def _call(self, interrupt: KInterrupt, fate: Fate | None) -> bool:
+        def service(_: Any) -> bool:
+            interrupt.fate = fate
+            if not interrupt.connected:
+                self.kernel.interrupts.swallow(interrupt, "disconnected before its thread ran")
+                return False
+            trace, start = self.machine.trace, self.machine.cpu.now
+            if trace is not None:
+                trace.add((start, self.machine.cpu.index, Kind.ISR, interrupt.vector, 0, interrupt.name))
+            claimed = bool(interrupt.service_routine(interrupt, interrupt.context))
+            cpu = self.machine.cpu
+            interrupt.count += 1
+            interrupt.claimed += claimed
+            interrupt.cpu_ns += cpu.now - start
+            if trace is not None:
+                trace.add((cpu.now, cpu.index, Kind.ISR_END, interrupt.vector, claimed))
+            return claimed
+
+        return interrupt.synchronized(service, None)

@@ -83,7 +83,7 @@ class Machine:
     def where(self) -> str:
         """Which processor runs what, and the driver's line that called."""
         cpu = self.cpu
-        doing = cpu.dpc or cpu.servicing or cpu.thread
+        doing = cpu.servicing or cpu.dpc or cpu.thread
         return ", ".join(filter(None, (f"cpu{cpu.index}", doing.name if doing is not None else "", calling_driver())))
 
     def note_finding(self, rule: str, level: Level, sentence: str, where: str) -> None:
@@ -122,7 +122,7 @@ class Machine:
         or in service: Intel SDM vol. 3 §11.6.2.4); among equals the lowest-numbered (model choice)."""
         cpus = [self.cpus[t] for t in targets]
         ranked = sorted(cpus, key=lambda c: (max(c.irql, c.apic.priority), c.index))
-        if not self.chooser.interleaves:
+        if not self.chooser.interleaves or len(ranked) == 1:
             return ranked[0]
         options = [Option(f"cpu{c.index}", c) for c in ranked]
         chosen = self.chooser.choose(Point("target", options, None)).what
@@ -135,4 +135,8 @@ class Machine:
         self._accept(cpu, vector, None)
 
     def _switched(self, cpu: Cpu | None) -> None:
-        self.cpu = cpu or self.nobody
+        if cpu is None:  # at rest: what comes from outside now does not come before what happened last
+            if self.cpu is not self.nobody and self.cpu.now > self.time:
+                self.time = self.cpu.now
+            cpu = self.nobody
+        self.cpu = cpu

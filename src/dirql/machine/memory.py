@@ -83,12 +83,13 @@ class Memory:
 
     def _scattered(self) -> int:
         span = self._high - self._low
-        for _ in range(span):
-            self._next += self._stride
-            page = self._low + self._next % span
-            if page not in self._taken:
-                self._taken.add(page)
-                return page
+        for step in (self._stride, 1):  # the stride may share a factor with the span; single steps find what it misses
+            for _ in range(span):
+                self._next += step
+                page = self._low + self._next % span
+                if page not in self._taken:
+                    self._taken.add(page)
+                    return page
         raise MemoryError(f"all {self.size:#x} bytes of RAM are handed out")
 
 

@@ -107,16 +107,19 @@ class Port:
         """Configuration read: non-posted, flushes like any read."""
         if self.removed:
             return (1 << 8 * size) - 1
-        self.down.flush(self.machine.time)
+        self._arrive()
         value = self.function.config_read(offset, size)
         self.up.flush(self.machine.time)
+        machine = self.machine
+        if machine.cpu.apic.irr:
+            machine.scheduler.take(machine.cpu)
         return value
 
     def config_write(self, offset: int, size: int, value: int) -> None:
         """Configuration write: non-posted, done when it returns."""
         if self.removed:
             return
-        self.down.flush(self.machine.time)
+        self._arrive()
         self.generation += 1
         self.function.config_write(offset, size, value)
 
@@ -139,6 +142,13 @@ class Port:
     def in_flight(self, fate: Fate) -> int:
         """How many messages of `fate` have left and not arrived."""
         return sum(1 for _, action, _, b in self.up.queue if b is fate)
+
+    def _arrive(self) -> None:
+        """A non-posted request of the running processor's pushes the writes before it."""
+        machine = self.machine
+        if machine.cpu is not machine.nobody:
+            machine.time = machine.cpu.now
+        self.down.flush(machine.time)
 
     def _land_write(self, where: tuple[int, int, int], value: int) -> None:
         bar, offset, size = where

@@ -9,6 +9,7 @@ event in flight, or another processor that has fallen behind by more than `Costs
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from greenlet import getcurrent, greenlet
 
@@ -42,6 +43,7 @@ class Scheduler:
         self._switched = switched
         self._outside: greenlet | None = None
         self._until = FOREVER
+        self._stopped = ""  # what ended the last run before its time: the stacks it broke cannot go on
 
     def make_ready(self, cpu: Cpu, time: int) -> None:
         """`cpu` has something to do from `time` on."""
@@ -59,13 +61,15 @@ class Scheduler:
         if self.chooser.interleaves:
             return True
         heap = self.agenda.heap
-        return bool(heap and heap[0][0] <= cpu.now) or any(c.now + self.lead <= cpu.now for c in self.ready)
+        if cpu.now > self._until or (heap and heap[0][0] <= cpu.now):
+            return True
+        return any(c.now + self.lead <= cpu.now for c in self.ready)
 
     def point(self, cpu: Cpu) -> None:
         """The running processor lets others go on where it is their turn, and takes what is pending for itself."""
         self.ready.append(cpu)
         self._go_on(cpu, self._pick(cpu))
-        if cpu.apic.irr:
+        if cpu.apic.irr or cpu.dpc_requested:
             self.take(cpu)
 
     def park(self, cpu: Cpu) -> None:
@@ -77,9 +81,14 @@ class Scheduler:
         """From outside: everything that can happen (up to the time `until`) happens."""
         if self._outside is not None:
             raise UsageError("run() was called while the machine runs; a driver or model cannot run the machine it is in")
+        if self._stopped:
+            raise UsageError(f"run() was called after the machine had stopped ({self._stopped}); make a new machine to go on")
         self._outside, self._until = getcurrent(), until
         try:
             self._go_on(None, self._pick(None))
+        except BaseException as error:
+            self._stopped = str(error) or type(error).__name__
+            raise
         finally:
             self._outside = None
             self.current = None
@@ -106,7 +115,9 @@ class Scheduler:
         if self.always:
             agenda.horizon = -1
             return
-        horizon = agenda.heap[0][0] if agenda.heap else FOREVER
+        horizon = self._until
+        if agenda.heap and agenda.heap[0][0] < horizon:
+            horizon = agenda.heap[0][0]
         for cpu in self.ready:
             if cpu.now + self.lead < horizon:
                 horizon = cpu.now + self.lead
@@ -115,14 +126,16 @@ class Scheduler:
     def _pick(self, current: Cpu | None) -> Cpu | None:
         if self.chooser.interleaves:
             return self._ask(current)
-        ready, heap, agenda = self.ready, self.agenda.heap, self.agenda
+        ready, heap, agenda, until = self.ready, self.agenda.heap, self.agenda, self._until
         while True:
             if ready:
                 cpu = ready[0] if len(ready) == 1 else min(ready, key=_by_time)
                 if not heap or heap[0][0] > cpu.now:
+                    if cpu.now > until:
+                        return None
                     ready.remove(cpu)
                     return cpu
-            elif not heap or heap[0][0] > self._until:
+            if not heap or heap[0][0] > until:
                 return None
             agenda.land_next()
 
@@ -132,7 +145,8 @@ class Scheduler:
             if not options:
                 return None
             now = f"cpu{current.index}" if current is not None else None
-            spinning = frozenset(f"cpu{c.index}" for c in self.ready if c.spinning_on is not None)
+            held = (c for c in self.ready if c.spinning_on is not None and c.spinning_on.owner is not None)
+            spinning = frozenset(f"cpu{c.index}" for c in held)
             what = self.chooser.choose(Point("step", options, now, spinning)).what
             if isinstance(what, Cpu):
                 self.ready.remove(what)
@@ -140,18 +154,25 @@ class Scheduler:
             self._land(what)
 
     def _options(self) -> list[Option]:
-        cpus = sorted(self.ready, key=_by_time)
+        """What may happen next: an event whose window is open before every other one closes, and a processor whose clock
+        has not passed that: what must have landed by then has landed."""
         events = [(e, w) for e in self.agenda.open() if (w := e.window()) is not None]
-        bound = min((latest for _, (_, latest) in events), default=FOREVER)
+        bound = last = min((latest for _, (_, latest) in events), default=FOREVER)
+        cpus = sorted((c for c in self.ready if c.now <= min(last, self._until)), key=_by_time)
         if cpus:
-            bound = min(bound, cpus[0].now + REACH)
-        elif events and events[0][0].due() > self._until:
-            return []
-        timed = [(c.now, 1, Option(f"cpu{c.index}", c)) for c in cpus]
-        timed += [(e.due(), 0, Option(f"land:{e.name}", e)) for e, (earliest, _) in events if earliest <= bound]
-        return [option for _, _, option in sorted(timed, key=lambda t: t[:2])]
+            bound = min(last, cpus[0].now + REACH)
+        landing = [e for e, (earliest, _) in events if earliest <= bound and e.due() <= self._until]
+        timed: list[tuple[int, int, str, Any]] = [(e.due(), 0, f"land:{e.name}", e) for e in landing]
+        timed += [(c.now, 1, f"cpu{c.index}", c) for c in cpus]
+        options: list[Option] = []
+        namesakes: dict[str, int] = {}
+        for _, _, name, what in sorted(timed, key=lambda t: t[:2]):
+            namesakes[name] = count = namesakes.get(name, 0) + 1
+            options.append(Option(name if count == 1 else f"{name}#{count}", what))
+        return options
 
     def _land(self, what: Landable) -> None:
+        self.chooser.observe(what.name)
         what.land(what.due())
         heap = self.agenda.heap
         while heap and heap[0][2].window() is None:

@@ -37,6 +37,7 @@ class Framework:
         self.machine: Machine = kernel.machine
         self.verifier = verifier or Verifier()
         self.callbacks: list[tuple[str, str]] = []
+        self.driver: Object | None = None  # the WDFDRIVER, the default parent of locks and memory
         self._handles = 0
 
     def new_handle(self) -> int:

@@ -105,6 +105,7 @@ class Object:
         self.deleting = False
         self.destroyed = False
         self.name = name or f"{self.kind.removeprefix('WDF').lower()}{self.handle // 8}"
+        self.presentation_lock: Any = None  # of devices and queues: see `dirql.wdf.lock.callback_lock`
         self._contexts: dict[type, Any] = {}
         if parent is not None:
             if parent.deleting:
@@ -182,6 +183,10 @@ class Object:
             self.destroyed = True
             if self.attributes.evt_destroy_callback is not None:
                 self.framework.call("EvtDestroyCallback", self, self.attributes.evt_destroy_callback, self)
+            self.on_destroy()
+
+    def on_destroy(self) -> None:
+        """What the framework gives back when nobody refers to the object any more."""
 
     @property
     def device(self) -> Device | None:

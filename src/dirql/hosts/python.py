@@ -1,0 +1,80 @@
+"""The Python host: finds a driver class or a model in a file of the user's, and says what is wrong with it in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dirql.errors import DirqlError, InputError, UsageError
+from dirql.wdf.driver import Driver
+
+__all__ = ["load_object", "load_python_driver"]
+
+
+def load_object(reference: str, base: Path, kind: type | None = None) -> Any:
+    """What `file.py:Name` names; relative to `base`. Without `:Name` the file's only class of `kind`."""
+    file, _, name = reference.partition(":")
+    path = base / file
+    module = _load(path)
+    if name:
+        if not hasattr(module, name):
+            names = ", ".join(n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__)
+            raise InputError(str(path), "", f"there is no {name!r}", f"it defines {names or 'no class'}")
+        return getattr(module, name)
+    found = [
+        v for v in vars(module).values()
+        if inspect.isclass(v) and v.__module__ == module.__name__ and (kind is None or issubclass(v, kind))
+    ]  # fmt: skip
+    if len(found) != 1:
+        names = ", ".join(c.__name__ for c in found) or "none"
+        what = kind.__name__ if kind is not None else "class"
+        raise InputError(str(path), "", f"one {what} is wanted and it defines {names}", f"write {file}:NAME")
+    return found[0]
+
+
+def load_python_driver(reference: str, base: Path) -> type[Driver]:
+    """The `Driver` subclass that `file.py:Class` (or `file.py`) names."""
+    found = load_object(reference, base, Driver)
+    if not (inspect.isclass(found) and issubclass(found, Driver)):
+        raise InputError(str(base / reference.partition(":")[0]), "", f"{reference.partition(':')[2]} is no dirql.wdf.Driver subclass")
+    try:
+        found.require_callbacks()
+    except UsageError as error:
+        raise InputError(str(base / reference.partition(":")[0]), "", str(error)) from None
+    return found
+
+
+def _load(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(str(path), "", "no such file", "paths are relative to the scenario's folder")
+    name = f"_dirql_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(str(path), "", "it is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except DirqlError as error:
+        raise InputError(str(path), "", str(error)) from None
+    except SyntaxError as error:
+        raise InputError(str(path), f"line {error.lineno}", f"syntax error: {error.msg}") from None
+    except Exception as error:
+        raise InputError(str(path), _line_in(error, path), f"{type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _line_in(error: BaseException, path: Path) -> str:
+    line, trace = 0, error.__traceback__
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename) == path:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"line {line}" if line else ""

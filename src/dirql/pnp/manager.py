@@ -1,0 +1,213 @@
+"""The PnP manager: finds functions, asks and arbitrates, starts, rebalances and removes devices (facts §1.5, §3).
+
+It sends a device stack what the IRPs would: `DeviceStack` is what a framework's device answers to. Everything here runs on
+a system thread at PASSIVE_LEVEL.
+Limits: stacks of one function driver on the bus driver; no filter drivers, no removal relations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+from dirql import ntstatus
+from dirql.kernel.kernel import Kernel
+from dirql.machine.port import Port
+from dirql.pnp.arbiter import Arbiter
+from dirql.pnp.bus import BusDevice, PciBus
+from dirql.pnp.grant import Grant, GrantChoice
+from dirql.pnp.interrupt_management import InterruptManagement
+from dirql.pnp.io_resources import IoResourceRequirementsList
+from dirql.pnp.requirements import query_resource_requirements
+from dirql.pnp.resources import CmPartialResourceDescriptor
+
+__all__ = ["DevNode", "DeviceStack", "PnpManager"]
+
+
+class DeviceStack(Protocol):
+    """The function driver's end: the IRP_MN_… that it handles."""
+
+    def filter_resource_requirements(
+        self, requirements: IoResourceRequirementsList, lower: Callable[[IoResourceRequirementsList], IoResourceRequirementsList]
+    ) -> tuple[int, IoResourceRequirementsList]:
+        """IRP_MN_FILTER_RESOURCE_REQUIREMENTS; `lower` is the bus driver's part."""
+
+    def start(
+        self, raw: Sequence[CmPartialResourceDescriptor], translated: Sequence[CmPartialResourceDescriptor], lower: Callable[[], int]
+    ) -> int:
+        """IRP_MN_START_DEVICE."""
+
+    def query_stop(self) -> int:
+        """IRP_MN_QUERY_STOP_DEVICE."""
+
+    def stop(self) -> None:
+        """IRP_MN_STOP_DEVICE."""
+
+    def query_remove(self) -> int:
+        """IRP_MN_QUERY_REMOVE_DEVICE."""
+
+    def remove(self) -> None:
+        """IRP_MN_REMOVE_DEVICE."""
+
+    def surprise_removal(self) -> None:
+        """IRP_MN_SURPRISE_REMOVAL."""
+
+
+class _MessageSource:
+    """An OS message as the interrupt controller sees it: masked until an interrupt object is connected."""
+
+    def __init__(self, bus_device: BusDevice, message: int) -> None:
+        self._bus_device, self._message = bus_device, message
+
+    def connected(self) -> None:
+        """Unmask its entries."""
+        self._bus_device.connected(self._message)
+
+    def disconnected(self) -> None:
+        """Mask them."""
+        self._bus_device.disconnected(self._message)
+
+
+class _LineSource:
+    """A line's pin of the I/O APIC."""
+
+    def __init__(self, kernel: Kernel, gsi: int, vector: int, targets: int) -> None:
+        self._ioapic = kernel.machine.ioapic
+        self._gsi, self._vector = gsi, vector
+        self._targets = tuple(cpu.index for cpu in kernel.machine.cpus if targets & cpu.bit)
+
+    def connected(self) -> None:
+        """Route and unmask the pin."""
+        self._ioapic.program(self._gsi, self._vector, self._targets)
+
+    def disconnected(self) -> None:
+        """Mask it."""
+        self._ioapic.mask(self._gsi)
+
+
+class DevNode:
+    """One enumerated function: its PDO towards the driver, its stack once a driver has it, and its current grant."""
+
+    def __init__(self, manager: PnpManager, port: Port, management: InterruptManagement) -> None:
+        self.manager, self.port, self.management = manager, port, management
+        self.name = port.name
+        self.bus_device = manager.bus.attach(port.bus_view)
+        self.stack: DeviceStack | None = None
+        self.grant: Grant | None = None
+        self.requirements: IoResourceRequirementsList | None = None
+        self.status = ntstatus.STATUS_SUCCESS
+        self.started = False
+        self.grants: list[Grant] = []  # every one it ever had, the last one last
+
+    def set_power(self, state: int) -> None:
+        """IRP_MN_SET_POWER below the function driver."""
+        self.bus_device.set_power(state)
+
+    def query_interface(self, guid: UUID) -> Any:
+        """IRP_MN_QUERY_INTERFACE below the function driver."""
+        return self.bus_device.query_interface(guid)
+
+
+class PnpManager:
+    """Owns the bus and the arbiter."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.machine = kernel.machine
+        self.bus = PciBus(kernel.machine.router.compose)
+        self.arbiter = Arbiter(len(kernel.machine.cpus))
+        self.nodes: list[DevNode] = []
+
+    def enumerate(self, port: Port, management: InterruptManagement) -> DevNode:
+        """A function was found."""
+        node = DevNode(self, port, management)
+        self.nodes.append(node)
+        return node
+
+    def start(self, node: DevNode, choice: GrantChoice) -> int:
+        """Query and filter the requirements, arbitrate, start; removes the device again when its driver fails the start."""
+        stack = self._stack(node)
+        wanted = query_resource_requirements(node.bus_device.function, node.management)
+        status, node.requirements = stack.filter_resource_requirements(wanted, lambda list_: list_)
+        if ntstatus.nt_success(status):
+            status = self._start(node, choice)
+        if not ntstatus.nt_success(status):
+            node.status = status
+            self.remove(node)
+        return status
+
+    def rebalance(self, node: DevNode, choice: GrantChoice) -> int:
+        """Stop the device and start it with another grant (STATUS of the query when the driver vetoes)."""
+        stack = self._stack(node)
+        status = stack.query_stop()
+        if not ntstatus.nt_success(status):
+            return status
+        stack.stop()
+        self._give_back(node)
+        status = self._start(node, choice)
+        if not ntstatus.nt_success(status):
+            node.status = status
+            self.remove(node)
+        return status
+
+    def query_remove(self, node: DevNode) -> int:
+        """Orderly removal; the driver's status when it vetoes."""
+        status = self._stack(node).query_remove()
+        if ntstatus.nt_success(status):
+            self.remove(node)
+        return status
+
+    def remove(self, node: DevNode) -> None:
+        """IRP_MN_REMOVE_DEVICE."""
+        stack, node.stack = self._stack(node), None
+        stack.remove()
+        self._give_back(node)
+        node.bus_device.remove()
+
+    def surprise_remove(self, node: DevNode) -> None:
+        """The function is gone from the bus: IRP_MN_SURPRISE_REMOVAL, then IRP_MN_REMOVE_DEVICE."""
+        node.bus_device.surprise_removed()
+        self._stack(node).surprise_removal()
+        self.remove(node)
+
+    def _start(self, node: DevNode, choice: GrantChoice) -> int:
+        assert node.requirements is not None
+        grant = self.arbiter.grant(node.requirements, choice=choice)
+        node.grant = grant
+        node.grants.append(grant)
+
+        def lower() -> int:
+            try:
+                node.bus_device.start(grant)
+            except ntstatus.StatusError as error:
+                return error.status
+            self._attach(node, grant)
+            return ntstatus.STATUS_SUCCESS
+
+        status = self._stack(node).start(grant.raw, grant.translated, lower)
+        node.started = ntstatus.nt_success(status)
+        return status
+
+    def _attach(self, node: DevNode, grant: Grant) -> None:
+        interrupts = self.kernel.interrupts
+        for message in grant.messages:
+            interrupts.attach(message.vector, message.targets, _MessageSource(node.bus_device, message.message))
+        if grant.line is not None:
+            line = grant.line
+            node.port.gsi = line.gsi
+            interrupts.attach(line.vector, line.targets, _LineSource(self.kernel, line.gsi, line.vector, line.targets))
+
+    def _give_back(self, node: DevNode) -> None:
+        grant, node.grant, node.started = node.grant, None, False
+        if grant is None:
+            return
+        for message in grant.messages:
+            self.kernel.interrupts.detach(message.vector, message.targets)
+        node.bus_device.stop()
+        node.port.gsi = None
+        self.arbiter.release(grant)
+
+    def _stack(self, node: DevNode) -> DeviceStack:
+        assert node.stack is not None, f"{node.name} has no driver"
+        return node.stack

@@ -1,0 +1,232 @@
+"""The facade: plug a device, load a driver, start, run, report."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dirql import ntstatus
+from dirql.errors import UsageError
+from dirql.findings import Finding
+from dirql.kernel.kernel import Kernel
+from dirql.kernel.stop import BugCheck, Hang, Stop
+from dirql.machine.chooser import Chooser
+from dirql.machine.costs import Costs
+from dirql.machine.flight import FOREVER
+from dirql.machine.machine import Machine
+from dirql.machine.port import Port
+from dirql.observe import finish, observe
+from dirql.pci.function import Function
+from dirql.pnp.grant import GrantChoice
+from dirql.pnp.identifiers import hardware_ids
+from dirql.pnp.inf import Inf
+from dirql.pnp.interrupt_management import InterruptManagement
+from dirql.pnp.manager import DevNode, PnpManager
+from dirql.report.model import Report
+from dirql.trace import Kind, Trace
+from dirql.wdf.device import Device
+from dirql.wdf.device_init import DeviceInit
+from dirql.wdf.driver import Driver
+from dirql.wdf.framework import Framework, Verifier
+
+__all__ = ["System"]
+
+F = TypeVar("F", bound=Function)
+T = TypeVar("T")
+
+
+class System:
+    """One machine with Windows on it.
+
+    `cpus` 1 to 64; `windows` "10" or "11"; `trace` True keeps every event; `chooser` decides orders (default: virtual
+    time); `costs` replaces the cost table; `memory` is the RAM in bytes.
+    """
+
+    def __init__(
+        self, cpus: int = 4, *, windows: str = "11", trace: bool = False, chooser: Chooser | None = None,
+        costs: Costs | None = None, verifier: Verifier | None = None, memory: int = 64 << 20,
+    ) -> None:  # fmt: skip
+        self.windows = windows
+        self.trace = Trace() if trace else None
+        self.machine = Machine(cpus, costs=costs, chooser=chooser, trace=self.trace, memory=memory)
+        self.kernel = Kernel(self.machine)
+        self.framework = Framework(self.kernel, verifier)
+        self.pnp = PnpManager(self.kernel)
+        self.stopped: Stop | None = None
+        self._drivers: list[tuple[Driver, Inf | None]] = []
+        self._reports: dict[str, Report] = {}
+
+    # Building.
+
+    def plug(self, function: F) -> F:
+        """Put a function into a slot; returns it."""
+        self.machine.plug(function)
+        return function
+
+    def load(self, driver: type[Driver], inf: str | Path | Inf | None = None) -> Driver:
+        """Load a driver. Without an INF it takes every function that is plugged, and no MSI or MSI-X is ever granted, since
+        only an INF can set MSISupported."""
+        driver.require_callbacks()
+        if isinstance(inf, str | Path):
+            inf = Inf.load(inf, windows=self.windows)
+        loaded = driver(self.framework)
+        self._drivers.append((loaded, inf))
+        return loaded
+
+    # Running.
+
+    def start(self, grant: GrantChoice | None = None) -> int:
+        """Enumerate every function, find its driver, start it. The NTSTATUS of the last one that failed, else STATUS_SUCCESS."""
+        status = ntstatus.STATUS_SUCCESS
+        for port in self.machine.ports:
+            if any(node.port is port for node in self.pnp.nodes):
+                continue
+            one = self._start(port, grant or GrantChoice.all())
+            status = status if ntstatus.nt_success(one) else one
+        return status
+
+    def run(self, for_ns: int | None = None) -> None:
+        """Let everything happen until nothing is left to happen, or for `for_ns` of virtual time."""
+        until = FOREVER if for_ns is None else self.machine.time + for_ns
+        if self.stopped is not None:
+            return
+        try:
+            self.machine.scheduler.run(until)
+            if for_ns is None:
+                self.kernel.refuse_to_hang()
+            else:
+                self.machine.time = max(self.machine.time, until)
+        except Stop as stop:
+            self._stop(stop)
+        except UsageError:
+            raise
+        except Exception as error:
+            self._stop(_unhandled(error))
+
+    def call(self, routine: Callable[..., T], *args: Any) -> T:
+        """Run `routine(*args)` on a system thread at PASSIVE_LEVEL, let everything happen, and return its result."""
+        thread = self.kernel.dispatcher.create(lambda _: routine(*args), None, getattr(routine, "__name__", "call"))
+        self.run()
+        if self.stopped is not None:
+            raise self.stopped
+        if not thread.finished:
+            stuck = "; ".join(self.kernel.stuck_threads())
+            self._stop(Hang("stuck", f"{thread.name} never came back: {stuck}"))
+            assert self.stopped is not None
+            raise self.stopped
+        result: T = thread.result
+        return result
+
+    def rebalance(self, function: Function, grant: GrantChoice) -> int:
+        """Stop the function's device and start it with another grant; its NTSTATUS."""
+        self.observe()
+        return self._pnp(self.pnp.rebalance, self.node(function), grant)
+
+    def remove(self, function: Function) -> int:
+        """Orderly removal; its NTSTATUS (the driver may veto)."""
+        self.observe()
+        return self._pnp(self.pnp.query_remove, self.node(function))
+
+    def surprise_remove(self, function: Function) -> None:
+        """Pull the function out: its lanes are lost and reads give all ones, then PnP tells the driver."""
+        self.observe()
+        node = self.node(function)
+        node.port.remove()
+        self._pnp(self.pnp.surprise_remove, node)
+
+    def shut_down(self) -> None:
+        """Remove every device in an orderly way and unload the drivers."""
+        self.observe()
+        for node in self.pnp.nodes:
+            if node.stack is not None:
+                self._pnp(self.pnp.remove, node)
+        for driver, _ in self._drivers:
+            if type(driver).evt_driver_unload is not Driver.evt_driver_unload and self.stopped is None:
+                self._pnp(self.framework.call, "EvtDriverUnload", driver, driver.evt_driver_unload)
+
+    # Looking.
+
+    def node(self, function: Function) -> DevNode:
+        """The devnode of a function that was started."""
+        for node in self.pnp.nodes:
+            if node.port.function is function:
+                return node
+        raise UsageError(f"{function.name} was not started; plug it before start()")
+
+    @property
+    def now(self) -> int:
+        """Virtual time, ns: the latest that any processor or event has reached."""
+        return max([self.machine.time, *(cpu.now for cpu in self.machine.cpus)])
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found so far, in the order it was first seen."""
+        return list(self.machine.findings.values())
+
+    def observe(self) -> None:
+        """Remember the state at rest, since stopping a device takes its map with it. Done by whatever stops a device."""
+        for node in self.pnp.nodes:
+            if node.stack is not None or node.name not in self._reports:
+                self._reports[node.name] = observe(self, node)
+
+    def report(self, function: Function | None = None) -> Report:
+        """What happened so far to one device (default: the first), at rest or as it was before it was stopped."""
+        if not self.pnp.nodes:
+            raise UsageError("there is nothing to report; plug a device, load a driver and start() first")
+        self.observe()
+        node = self.pnp.nodes[0] if function is None else self.node(function)
+        return finish(self._reports[node.name], self, node)
+
+    def _start(self, port: Port, grant: GrantChoice) -> int:
+        ids = hardware_ids(port.function)
+        missing: list[str] = []
+        for driver, inf in self._drivers:
+            install = inf.match(ids) if inf is not None else None
+            if inf is not None and install is None:
+                missing.append(inf.why_not(ids))
+                continue
+            management = InterruptManagement.from_registry(install.registry) if install is not None else InterruptManagement()
+            node = self.pnp.enumerate(port, management)
+            return self._pnp(self._add_and_start, driver, node, grant)
+        raise UsageError(f"no driver for {port.name} ({ids[0]}): " + ("; ".join(missing) or "load one first"))
+
+    def _add_and_start(self, driver: Driver, node: DevNode, grant: GrantChoice) -> int:
+        init = DeviceInit(self.framework, driver, node)
+        status = self.framework.status("EvtDriverDeviceAdd", driver, driver.evt_driver_device_add, init)
+        device: Device | None = init.device
+        if device is not None:
+            node.stack = device.pnp
+        if not ntstatus.nt_success(status) or device is None:
+            node.status = status if not ntstatus.nt_success(status) else ntstatus.STATUS_NO_SUCH_DEVICE
+            if device is not None:
+                self.pnp.remove(node)
+            return node.status
+        return self.pnp.start(node, grant)
+
+    def _pnp(self, routine: Callable[..., Any], *args: Any) -> int:
+        try:
+            result = self.call(routine, *args)
+        except Stop:
+            return ntstatus.STATUS_UNSUCCESSFUL
+        return ntstatus.STATUS_SUCCESS if result is None else int(result)
+
+    def _stop(self, stop: Stop) -> None:
+        self.stopped = stop
+        if self.trace is not None:
+            self.trace.add((self.now, -1, Kind.STOP, str(stop)))
+
+
+def _unhandled(error: Exception) -> BugCheck:
+    """An exception that a driver lets escape is what KMODE_EXCEPTION_NOT_HANDLED is on Windows. One of dirql's own is not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    modules = [f.f_globals.get("__name__", "") for f, _ in traceback.walk_tb(error.__traceback__)]
+    theirs = [frame for frame, module in zip(frames, modules, strict=True) if module.split(".")[0] not in ("dirql", "greenlet")]
+    if not theirs:
+        raise error
+    last = theirs[-1]
+    where = f"{Path(last.filename).name}:{last.lineno} in {last.name}"
+    stop = BugCheck(0x1E, why=f"{type(error).__name__}: {error} ({where})")
+    stop.__cause__ = error
+    return stop

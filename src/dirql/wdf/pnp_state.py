@@ -1,0 +1,208 @@
+"""The PnP state machine of a function device: start, stop, removal, surprise removal (facts §1.5, §1.7, §3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from dirql import ntstatus
+from dirql.pnp.constants import CmResourceType
+from dirql.pnp.filters import Access, InterruptPolicy, IoResReqList, stamp
+from dirql.pnp.io_resources import IoResourceRequirementsList
+from dirql.pnp.resources import CmPartialResourceDescriptor, MessageInterruptRaw
+from dirql.wdf.interrupt import Interrupt
+from dirql.wdf.interrupt_config import TriState
+from dirql.wdf.power_state import PowerDeviceState
+from dirql.wdf.resource_list import CmResourceList
+
+if TYPE_CHECKING:
+    from dirql.wdf.device import Device
+
+__all__ = ["PnpState", "PnpStateMachine"]
+
+Descriptors = Sequence[CmPartialResourceDescriptor]
+
+
+class PnpState(Enum):
+    """Where a device stands; WDF_DEVICE_PNP_STATE has these and the steps between them."""
+
+    Init = "Init"
+    Started = "Started"
+    Stopped = "Stopped"
+    Failed = "Failed"
+    SurpriseRemoved = "SurpriseRemoved"
+    Removed = "Removed"
+
+
+class PnpStateMachine:
+    """What the PnP manager's IRPs do to a device. All at PASSIVE_LEVEL, on a system thread."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.state = PnpState.Init
+        self.failed = False
+        self.hardware_prepared = False
+
+    def filter_resource_requirements(
+        self, requirements: IoResourceRequirementsList, lower: Callable[[IoResourceRequirementsList], IoResourceRequirementsList]
+    ) -> tuple[int, IoResourceRequirementsList]:
+        """IRP_MN_FILTER_RESOURCE_REQUIREMENTS: Remove callback down, policy stamp and Add callback up (facts §1.5)."""
+        device = self.device
+        view = IoResReqList(requirements, Access.REMOVE)
+        status = device.callback("evt_device_filter_remove_resource_requirements", "EvtDeviceFilterRemoveResourceRequirements", view)
+        if not ntstatus.nt_success(status):
+            return status, requirements
+        stamped = stamp(lower(view.value() if view.changed else requirements), [_policy_of(i) for i in device.interrupts])
+        added = IoResReqList(stamped.requirements, Access.ADD)
+        status = device.callback("evt_device_filter_add_resource_requirements", "EvtDeviceFilterAddResourceRequirements", added)
+        for note in (*view.notes, *stamped.warnings, *added.notes):
+            device.framework.note(note)
+        return status, added.value() if added.changed else stamped.requirements
+
+    def start(self, raw: Descriptors, translated: Descriptors, lower: Callable[[], int]) -> int:
+        """IRP_MN_START_DEVICE, first or after a stop. Returns its status; on failure everything is unwound (facts §3.5)."""
+        device, framework = self.device, self.device.framework
+        sent_raw = CmResourceList(framework, raw, "raw resources sent down")
+        sent_translated = CmResourceList(framework, translated, "translated resources sent down")
+        name = "evt_device_remove_added_resources"
+        status = device.callback(name, "EvtDeviceRemoveAddedResources", sent_raw, sent_translated)
+        if ntstatus.nt_success(status):
+            status = lower()
+        if not ntstatus.nt_success(status):
+            self.state = PnpState.Failed
+            return status
+        device.raw_resources = CmResourceList(framework, raw, "raw resources")
+        device.translated_resources = CmResourceList(framework, translated, "translated resources")
+        self._match_interrupts(raw, translated)
+        status = self._prepare_hardware()
+        if ntstatus.nt_success(status):
+            assign_synchronize_irql(device)
+            device.power.enter()
+            status = device.power.up()
+            device.power.leave()
+        if not ntstatus.nt_success(status):
+            self._release_hardware()
+            self.state = PnpState.Failed
+            return status
+        self.state = PnpState.Started
+        device.idle.begin()
+        return ntstatus.STATUS_SUCCESS
+
+    def query_stop(self) -> int:
+        """IRP_MN_QUERY_STOP_DEVICE: the driver may veto."""
+        return self.device.callback("evt_device_query_stop", "EvtDeviceQueryStop")
+
+    def stop(self) -> None:
+        """IRP_MN_STOP_DEVICE, before rebalancing: down to D3Final, resources given back."""
+        self._power_down()
+        self._release_hardware()
+        self.state = PnpState.Stopped
+
+    def query_remove(self) -> int:
+        """IRP_MN_QUERY_REMOVE_DEVICE: the driver may veto."""
+        return self.device.callback("evt_device_query_remove", "EvtDeviceQueryRemove")
+
+    def surprise_removal(self) -> None:
+        """IRP_MN_SURPRISE_REMOVAL: the callback first, then the same way down, on hardware that reads all ones (facts §3.3)."""
+        device = self.device
+        if device.registered("evt_device_surprise_removal"):
+            device.framework.call("EvtDeviceSurpriseRemoval", device, device.evt_device_surprise_removal)
+        self._power_down()
+        self._release_hardware()
+        self.state = PnpState.SurpriseRemoved
+
+    def remove(self) -> None:
+        """IRP_MN_REMOVE_DEVICE: down if still up, then self-managed I/O and the objects (facts §3.3)."""
+        device = self.device
+        self._power_down()
+        self._release_hardware()
+        for queue in device.queues:
+            queue.purge_for_removal()
+        if device.power.self_managed_io_inited:
+            name = "evt_device_self_managed_io_flush"
+            device.callback(name, "EvtDeviceSelfManagedIoFlush")
+        for interrupt in device.interrupts:
+            interrupt.reset_resources()
+        if device.power.self_managed_io_inited:
+            device.callback("evt_device_self_managed_io_cleanup", "EvtDeviceSelfManagedIoCleanup")
+        self.state = PnpState.Removed
+        device.dispose()
+
+    def _power_down(self) -> None:
+        device = self.device
+        device.idle.end()
+        device.power.enter()
+        if device.power.state == PowerDeviceState.D0:
+            device.power.down(PowerDeviceState.D3Final)
+        else:
+            device.power.disconnect_what_is_left()
+        device.power.leave()
+
+    def _prepare_hardware(self) -> int:
+        device = self.device
+        self.hardware_prepared = True
+        if self.state is PnpState.Init:
+            self.state = PnpState.Stopped
+        device.in_prepare_hardware = True
+        status = device.callback(
+            "evt_device_prepare_hardware", "EvtDevicePrepareHardware", device.raw_resources, device.translated_resources
+        )
+        device.in_prepare_hardware = False
+        self._complain_of_not_supported("EvtDevicePrepareHardware", status)
+        return status
+
+    def _release_hardware(self) -> None:
+        """Called whenever PrepareHardware was; then the interrupts made there go, newest first (facts §2.4)."""
+        device = self.device
+        if not self.hardware_prepared:
+            return
+        self.hardware_prepared = False
+        status = device.callback("evt_device_release_hardware", "EvtDeviceReleaseHardware", device.translated_resources)
+        self._complain_of_not_supported("EvtDeviceReleaseHardware", status)
+        for interrupt in reversed([i for i in device.interrupts if i.in_prepare_hardware]):
+            interrupt.dispose()
+        for interrupt in device.interrupts:
+            interrupt.reset_resources()
+
+    def _complain_of_not_supported(self, name: str, status: int) -> None:
+        if status == ntstatus.STATUS_NOT_SUPPORTED:
+            self.device.framework.complain("not-supported-returned", f"{name} returned STATUS_NOT_SUPPORTED, which it must not")
+
+    def _match_interrupts(self, raw: Descriptors, translated: Descriptors) -> None:
+        """PnpMatchResources: descriptors to the objects made in EvtDriverDeviceAdd, in order (facts §1.7)."""
+        interrupts = list(self.device.interrupts)
+        for interrupt in interrupts:
+            interrupt.reset_resources()
+        cursor = 0
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type != CmResourceType.CmResourceTypeInterrupt or not interrupts:
+                continue
+            count = one_raw.u.message_count if isinstance(one_raw.u, MessageInterruptRaw) and one.is_message else 1
+            if cursor >= len(interrupts):
+                self.device.framework.note("more interrupt descriptors than interrupt objects: the rest is ignored")
+                return
+            for interrupt in interrupts[cursor : cursor + count]:
+                interrupt.assign_resources(one_raw, one)
+            cursor += count
+
+
+def assign_synchronize_irql(device: Device) -> None:
+    """Own level, or the highest among this device's interrupts that share a driver's spin lock (facts §3.4)."""
+    for interrupt in device.interrupts:
+        level = interrupt.info.irql
+        if not interrupt.info.vector or interrupt.config.passive_handling:
+            level = 0
+        elif interrupt.config.spin_lock is not None:
+            sharing = [i for i in device.interrupts if i.config.spin_lock is interrupt.config.spin_lock and i.info.vector]
+            level = max(i.info.irql for i in sharing)
+        interrupt.synchronize_irql = level
+
+
+def _policy_of(interrupt: Interrupt) -> InterruptPolicy:
+    """What the framework stamps on the descriptors for an interrupt made in EvtDriverDeviceAdd."""
+    share = {TriState.WdfTrue: True, TriState.WdfFalse: False}.get(TriState(interrupt.config.share_vector))
+    policy = interrupt.policy
+    if policy is None:
+        return InterruptPolicy(share)
+    return InterruptPolicy(share, True, policy.policy, policy.priority, policy.mask, policy.group)

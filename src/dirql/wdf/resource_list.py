@@ -1,0 +1,54 @@
+"""WDFCMRESLIST: the raw or translated resources that EvtDevicePrepareHardware is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from dirql.ddi import ddi
+from dirql.pnp.resources import CmPartialResourceDescriptor
+from dirql.wdf.framework import Framework
+from dirql.wdf.object import Object
+
+__all__ = ["CmResourceList"]
+
+
+class CmResourceList(Object):
+    """WDFCMRESLIST. `get_descriptor` hands out clones that keep their identity, as the framework does: that is how
+    WdfInterruptCreate finds a descriptor again (facts §1.7)."""
+
+    kind = "WDFCMRESLIST"
+    deletable = False
+
+    def __init__(self, framework: Framework, descriptors: Sequence[CmPartialResourceDescriptor], name: str) -> None:
+        super().__init__(framework, None, None, name)
+        self._clones = [replace(d) for d in descriptors]
+
+    @ddi("WdfCmResourceListGetCount")
+    def get_count(self) -> int:
+        """WdfCmResourceListGetCount."""
+        return len(self._clones)
+
+    @ddi("WdfCmResourceListGetDescriptor")
+    def get_descriptor(self, index: int) -> CmPartialResourceDescriptor | None:
+        """WdfCmResourceListGetDescriptor: None past the end."""
+        return self._clones[index] if 0 <= index < len(self._clones) else None
+
+    @ddi("WdfCmResourceListRemove")
+    def remove(self, index: int) -> None:
+        """WdfCmResourceListRemove: for EvtDeviceRemoveAddedResources."""
+        if 0 <= index < len(self._clones):
+            del self._clones[index]
+
+    def index_of(self, descriptor: CmPartialResourceDescriptor | None) -> int | None:
+        """Where the very clone stands."""
+        return next((i for i, d in enumerate(self._clones) if d is descriptor), None)
+
+    def __len__(self) -> int:
+        return len(self._clones)
+
+    def __iter__(self) -> Iterator[CmPartialResourceDescriptor]:
+        return iter(self._clones)
+
+    def __getitem__(self, index: int) -> CmPartialResourceDescriptor:
+        return self._clones[index]
