@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from dirql.errors import UsageError
 from dirql.facts import Routine, routine
@@ -53,8 +54,20 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
                 _pause(machine, row)
             return method(self, *args, **kwargs)
 
-        call.__dict__["ddi"] = row
-        return call
+        @wraps(method)
+        def call_alone(self: Any) -> Any:  # the same without arguments to pack and unpack: most routines on the hot path
+            machine = self.machine
+            cpu = machine.cpu
+            if not low <= cpu.irql <= high:
+                _off_limits(machine, row)
+            cpu.now = now = cpu.now + machine.costs.routine
+            if now >= machine.agenda.horizon:
+                _pause(machine, row)
+            return method(self)  # type: ignore[call-arg]
+
+        chosen = call if len(signature(method).parameters) > 1 else cast("Callable[Concatenate[S, P], R]", call_alone)
+        chosen.__dict__["ddi"] = row
+        return chosen
 
     return declare
 

@@ -42,7 +42,7 @@ def observe(system: System, node: DevNode) -> Report:
     if grant.line is not None:
         line = grant.line
         report.line = {"gsi": line.gsi, "vector": line.vector, "irql": line.irql, "cpus": _indexes(line.targets)}
-    report.unserved = [] if node.port.removed else list(function.unserved())
+    report.unserved = list(function.unserved())
     return report
 
 
@@ -54,6 +54,8 @@ def finish(report: Report, system: System, node: DevNode) -> Report:
     reads = system.kernel.reads_at_dirql
     report.reads_at_dirql = {f"BAR{bar}+{offset:#x}": n for (name, bar, offset), n in reads.items() if name == node.port.name}
     report.findings = system.findings
+    if node.port.removed:
+        report.unserved = []  # there is no card left to serve
     report.stuck = [] if system.stopped is not None else system.kernel.stuck_threads()
     report.bugcheck = system.stopped.as_json() if system.stopped is not None else None
     report.time_ns = system.now

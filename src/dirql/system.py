@@ -30,6 +30,7 @@ from dirql.wdf.device import Device
 from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.driver import Driver
 from dirql.wdf.framework import Framework, Verifier
+from dirql.wdf.pnp_state import PnpStateMachine
 
 __all__ = ["System"]
 
@@ -154,6 +155,13 @@ class System:
             if node.port.function is function:
                 return node
         raise UsageError(f"{function.name} was not started; plug it before start()")
+
+    def device(self, function: Function) -> Device:
+        """The framework device of a function that was started."""
+        stack = self.node(function).stack
+        if not isinstance(stack, PnpStateMachine):
+            raise UsageError(f"{function.name} has no device; its driver failed to start it, or it was removed")
+        return stack.device
 
     @property
     def now(self) -> int:

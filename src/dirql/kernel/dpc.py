@@ -140,7 +140,7 @@ class Kdpc:
                 cpu.dpc_requested = True
                 machine.scheduler.make_ready(cpu, machine.time)
 
-        machine.agenda.add(due, Timer(f"cpu{cpu.index}.tick", due, 0, ring, machine.set_time))
+        machine.agenda.add(due, Timer(f"cpu{cpu.index}.tick", due, 0, ring))
 
 
 def queue() -> deque[Kdpc]:

@@ -44,8 +44,8 @@ class KInterrupt:
     """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
 
     __slots__ = (
-        "affinity", "claimed", "connected", "context", "count", "cpu_ns", "fate", "irql", "kernel", "latched", "lock", "machine",
-        "name", "passive", "passive_lock", "saved_irql", "service_routine", "share", "synchronize_irql", "vector",
+        "active", "affinity", "claimed", "connected", "context", "count", "cpu_ns", "fate", "irql", "kernel", "latched", "lock",
+        "machine", "name", "passive", "passive_lock", "saved_irql", "service_routine", "share", "synchronize_irql", "vector",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +63,7 @@ class KInterrupt:
         self.fate: Fate | None = None  # whose message a passive-level service routine runs for
         self.name = name
         self.connected = False
+        self.active = True  # IoReportInterruptInactive: its service routine looks here
         self.saved_irql = 0
         self.count = self.claimed = self.cpu_ns = 0
 
@@ -140,18 +141,30 @@ class InterruptController:
             return ntstatus.STATUS_INVALID_PARAMETER  # shared by consent and at one level (model choice: which status)
         if interrupt.synchronize_irql < interrupt.irql:
             return ntstatus.STATUS_INVALID_PARAMETER
-        first = not others
+        first = not any(other.active for other in others)
         for cpu in cpus:
             cpu.idt[interrupt.vector] = [*(cpu.idt[interrupt.vector] or ()), interrupt]
         interrupt.connected = True
-        source = self._sources.get((interrupt.vector, interrupt.affinity))
-        if source is not None and first:
-            cpu = self.machine.cpu
-            self.machine.time = cpu.now
-            source.connected()
-            if cpu.apic.irr:  # a line that was asserted already
-                self.take(cpu)
+        if first:
+            self._open(interrupt)
         return ntstatus.STATUS_SUCCESS
+
+    @ddi("IoReportInterruptActive")
+    def report_active(self, interrupt: KInterrupt) -> None:
+        """Its service routine may be called again; the vector's source speaks if it was silent."""
+        if interrupt.connected and not interrupt.active:
+            silent = not any(i.active for i in self._chain(interrupt))
+            interrupt.active = True
+            if silent:
+                self._open(interrupt)
+
+    @ddi("IoReportInterruptInactive")
+    def report_inactive(self, interrupt: KInterrupt) -> None:
+        """Connected still, and not called. Model choice: the source is masked while nobody on the vector is active."""
+        if interrupt.connected and interrupt.active:
+            interrupt.active = False
+            if not any(i.active for i in self._chain(interrupt)):
+                self._shut(interrupt)
 
     @ddi("IoDisconnectInterruptEx")
     def disconnect(self, interrupt: KInterrupt) -> None:
@@ -164,12 +177,27 @@ class InterruptController:
             if interrupt.affinity & cpu.bit and cpu.idt[interrupt.vector]:
                 rest = [i for i in cpu.idt[interrupt.vector] if i is not interrupt]
                 cpu.idt[interrupt.vector] = rest or None
-                last = last and not rest
+                last = last and not any(i.active for i in rest)
+        if last:
+            self._shut(interrupt)
+        interrupt.synchronized(lambda _: True, None)
+
+    def _chain(self, interrupt: KInterrupt) -> list[KInterrupt]:
+        return [i for cpu in self.machine.cpus if interrupt.affinity & cpu.bit for i in cpu.idt[interrupt.vector] or ()]
+
+    def _open(self, interrupt: KInterrupt) -> None:
+        source, cpu = self._sources.get((interrupt.vector, interrupt.affinity)), self.machine.cpu
+        if source is not None:
+            self.machine.time = cpu.now
+            source.connected()
+            if cpu.apic.irr:  # a line that was asserted already
+                self.take(cpu)
+
+    def _shut(self, interrupt: KInterrupt) -> None:
         source = self._sources.get((interrupt.vector, interrupt.affinity))
-        if source is not None and last:
+        if source is not None:
             self.machine.time = self.machine.cpu.now
             source.disconnected()
-        interrupt.synchronized(lambda _: True, None)
 
     def take(self, cpu: Cpu) -> None:
         """Everything pending above the IRQL, highest vector first; then the DPCs that this asked for."""

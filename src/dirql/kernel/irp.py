@@ -79,7 +79,14 @@ class Irp:
 
     @classmethod
     def device_control(
-        cls, kernel: Kernel, io_control_code: int, data: bytes = b"", output_length: int = 0, name: str = "", *, internal: bool = False
+        cls,
+        kernel: Kernel,
+        io_control_code: int,
+        data: bytes = b"",
+        output_length: int = 0,
+        name: str = "",
+        *,
+        internal: bool = False,
     ) -> Irp:
         """IRP_MJ_DEVICE_CONTROL or IRP_MJ_INTERNAL_DEVICE_CONTROL."""
         major = MajorFunction.INTERNAL_DEVICE_CONTROL if internal else MajorFunction.DEVICE_CONTROL

@@ -6,6 +6,7 @@ Limits: every buffer is resident and mapped; locking, mapping and protections ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 from dirql.machine.memory import PAGE_SIZE, Memory
 
@@ -19,7 +20,7 @@ class Mdl:
 
     def __init__(self, memory: Memory, pages: Sequence[int], byte_offset: int, byte_count: int) -> None:
         if not 0 <= byte_offset < PAGE_SIZE or byte_offset + byte_count > len(pages) * PAGE_SIZE:
-            raise ValueError(f"{byte_count:#x} bytes from offset {byte_offset:#x} do not lie in {len(pages)} pages of {PAGE_SIZE:#x} bytes")
+            raise ValueError(f"{byte_count:#x} bytes from offset {byte_offset:#x} do not lie in {len(pages)} pages")
         self.memory, self.pages, self.byte_offset, self.byte_count = memory, tuple(pages), byte_offset, byte_count
 
     def fragments(self, offset: int = 0, length: int | None = None) -> list[tuple[int, int]]:
@@ -57,7 +58,7 @@ class Mdl:
 
 
 class Buffer:
-    """A buffer in RAM as a driver sees it: `buffer[2:6]` reads bytes, `buffer[2:6] = b"…"` stores as many, `buffer[0]` is a byte."""
+    """A buffer in RAM as a driver sees it: `buffer[2:6]` reads bytes, `buffer[2:6] = b"…"` stores as many."""
 
     __slots__ = ("mdl",)
 
@@ -79,11 +80,23 @@ class Buffer:
     def __bytes__(self) -> bytes:
         return self.mdl.read()
 
+    @overload
+    def __getitem__(self, where: int) -> int: ...
+
+    @overload
+    def __getitem__(self, where: slice) -> bytes: ...
+
     def __getitem__(self, where: int | slice) -> int | bytes:
         if isinstance(where, slice):
             start, stop, step = where.indices(len(self))
             return self.mdl.read(start, max(stop - start, 0)) if step == 1 else bytes(self)[where]
         return self.mdl.read(self._index(where), 1)[0]
+
+    @overload
+    def __setitem__(self, where: int, value: int) -> None: ...
+
+    @overload
+    def __setitem__(self, where: slice, value: bytes) -> None: ...
 
     def __setitem__(self, where: int | slice, value: int | bytes) -> None:
         if isinstance(where, int):
@@ -93,7 +106,7 @@ class Buffer:
         start, stop, step = where.indices(len(self))
         data = bytes(value)
         if step != 1 or len(data) != max(stop - start, 0):
-            raise ValueError(f"{len(data):#x} bytes for {max(stop - start, 0):#x} in steps of {step}: a buffer does not change its length")
+            raise ValueError(f"{len(data):#x} bytes for [{start:#x}:{stop:#x}:{step}]: a buffer does not change its length")
         self.mdl.write(start, data)
 
     def _index(self, index: int) -> int:

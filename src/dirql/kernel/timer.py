@@ -70,7 +70,7 @@ class Ktimer(DispatcherObject):
             self.state = False
 
     def _arm(self, time: int) -> None:
-        self._alarm = Alarm(f"timer:{self.name}", time, self._slack, self._expire, self.machine.set_time)
+        self._alarm = Alarm(f"timer:{self.name}", time, self._slack, self._expire)
         self.machine.agenda.add(time, self._alarm)
 
     def _expire(self) -> None:

@@ -130,7 +130,7 @@ def wait(kernel: Kernel, objects: Sequence[DispatcherObject], wait_all: bool, ti
     alarm = None
     if timeout is not None:
         due = cpu.now + timeout
-        alarm = Alarm(f"{thread.name}.timeout", due, 0, lambda: block.end(ntstatus.STATUS_TIMEOUT, due), kernel.machine.set_time)
+        alarm = Alarm(f"{thread.name}.timeout", due, 0, lambda: block.end(ntstatus.STATUS_TIMEOUT, due))
         kernel.machine.agenda.add(due, alarm)
     thread.wait = block
     kernel.dispatcher.block()

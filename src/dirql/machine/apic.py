@@ -65,7 +65,7 @@ class MessageRouter:
 
     def __init__(self, cpus: int) -> None:
         self.cpus = cpus
-        self._routes: dict[Message, Route | None] = {}
+        self.routes: dict[Message, Route | None] = {}
         self._remapped: list[tuple[tuple[int, ...], bool]] = []
 
     def compose(self, targets: int, vector: int, lowest_priority: bool) -> Message:
@@ -85,7 +85,7 @@ class MessageRouter:
             if len(self._remapped) == MAXIMUM_SETS:
                 raise NotModelled(f"more than {MAXIMUM_SETS} different sets of target processors; use fewer affinity masks")
             self._remapped.append(aim)
-            self._routes.clear()  # what nobody answered before may have an answer now
+            self.routes.clear()  # what nobody answered before may have an answer now
         handle = self._remapped.index(aim) << 8
         high = (handle >> 15) << 2
         return Message(MESSAGE_BASE | (handle & 0x7FFF) << 5 | REMAPPED | SUBHANDLE_VALID | high, vector)
@@ -93,9 +93,9 @@ class MessageRouter:
     def route(self, message: Message) -> Route | None:
         """Where `message` goes, or None: not an interrupt, or nobody has that destination."""
         try:
-            return self._routes[message]
+            return self.routes[message]
         except KeyError:
-            route = self._routes[message] = self._decode(message)
+            route = self.routes[message] = self._decode(message)
             return route
 
     def _decode(self, message: Message) -> Route | None:

@@ -11,7 +11,8 @@ __all__ = ["Chooser", "Option", "Point", "RandomChooser", "RunToBlocking"]
 
 
 class Option(NamedTuple):
-    """One way to go on. `id` is stable from run to run: `cpu0`, `land:mqueue.up`, `timer:3`."""
+    """One way to go on. `id` is stable from run to run: `cpu0`, `land:mqueue.up`, `land:timer:watchdog`; the second of
+    that name at one point is `land:timer:watchdog#2`."""
 
     id: str
     what: Any  # the Cpu to run, the event to land, the processor to take a message

@@ -17,6 +17,12 @@ __all__ = ["FOREVER", "Agenda", "Lane", "Timer"]
 FOREVER = 1 << 62
 
 
+class Clock(Protocol):
+    """Whose `time` is set to that of the event that happens."""
+
+    time: int
+
+
 class Landable(Protocol):
     """Something on the agenda."""
 
@@ -24,6 +30,9 @@ class Landable(Protocol):
 
     def land(self, time: int) -> None:
         """Its time has come."""
+
+    def land_one(self) -> None:
+        """Its next event lands now, because a chooser says so."""
 
     def due(self) -> int:
         """When its next event lands if nobody chooses otherwise."""
@@ -35,7 +44,8 @@ class Landable(Protocol):
 class Agenda:
     """All that is going to happen by itself, earliest first; `horizon` is when."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.heap: list[tuple[int, int, Landable]] = []
         self.horizon = FOREVER
         self._order = 0
@@ -52,6 +62,7 @@ class Agenda:
         heap = self.heap
         time, _, what = heappop(heap)
         self.horizon = heap[0][0] if heap else FOREVER
+        self.clock.time = time
         what.land(time)
         return time
 
@@ -68,35 +79,45 @@ class Agenda:
 class Lane:
     """One direction of one function's posted traffic."""
 
-    __slots__ = ("_agenda", "_last", "clock", "flight", "name", "queue")
+    __slots__ = ("_agenda", "flight", "name", "queue")
 
-    def __init__(self, name: str, agenda: Agenda, clock: Callable[[int], None], flight: int) -> None:
-        self.name, self._agenda, self.clock, self.flight = name, agenda, clock, flight
-        self._last = 0
+    def __init__(self, name: str, agenda: Agenda, flight: int) -> None:
+        self.name, self._agenda, self.flight = name, agenda, flight
         self.queue: deque[tuple[int, Callable[[Any, Any], None], Any, Any]] = deque()
 
     def post(self, time: int, action: Callable[[Any, Any], None], a: Any, b: Any) -> None:
         """`action(a, b)` at `time`, or behind what was posted before it."""
-        if time < self._last:
-            time = self._last
-        self._last = time
-        self.queue.append((time, action, a, b))
-        self._agenda.add(time, self)
+        queue = self.queue
+        if queue:
+            last = queue[-1][0]
+            queue.append((time if time > last else last, action, a, b))
+        else:
+            queue.append((time, action, a, b))
+            self._agenda.add(time, self)
 
     def land(self, time: int) -> None:
-        """The head's time has come, unless a flush landed it before."""
+        """What is due at `time` lands, unless a flush landed it before; the next one's time goes on the agenda."""
         queue = self.queue
-        if queue and queue[0][0] <= time:
+        landed = False
+        while queue and queue[0][0] <= time:
             _, action, a, b = queue.popleft()
-            self.clock(time)
             action(a, b)
+            landed = True
+        if landed and queue:
+            self._agenda.add(queue[0][0], self)
 
-    def flush(self, time: int) -> None:
+    def land_one(self) -> None:
+        """The head alone lands, whatever its time."""
+        _, action, a, b = self.queue.popleft()
+        action(a, b)
+        if self.queue:
+            self._agenda.add(self.queue[0][0], self)
+
+    def flush(self) -> None:
         """A read passes nothing: everything posted before it lands now."""
         queue = self.queue
         while queue:
             _, action, a, b = queue.popleft()
-            self.clock(time)
             action(a, b)
 
     def due(self) -> int:
@@ -114,10 +135,10 @@ class Lane:
 class Timer:
     """Lands once, between `time` and `time + slack`, unless cancelled."""
 
-    __slots__ = ("_action", "clock", "name", "slack", "time")
+    __slots__ = ("_action", "name", "slack", "time")
 
-    def __init__(self, name: str, time: int, slack: int, action: Callable[[], None], clock: Callable[[int], None]) -> None:
-        self.name, self.time, self.slack, self.clock = name, time, slack, clock
+    def __init__(self, name: str, time: int, slack: int, action: Callable[[], None]) -> None:
+        self.name, self.time, self.slack = name, time, slack
         self._action: Callable[[], None] | None = action
 
     def cancel(self) -> None:
@@ -128,8 +149,11 @@ class Timer:
         """Run the action."""
         action, self._action = self._action, None
         if action is not None:
-            self.clock(time)
             action()
+
+    def land_one(self) -> None:
+        """The same, whatever its time."""
+        self.land(self.time)
 
     def due(self) -> int:
         """When it fires."""

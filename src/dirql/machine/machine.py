@@ -44,16 +44,19 @@ class Machine:
         self.nobody.now = 1 << 63
         self.cpu = self.nobody
         self.memory = Memory(memory)
-        self.agenda = Agenda()
-        self.scheduler = Scheduler(self.agenda, self.chooser, self.costs.lead, self._switched, trace is not None)
+        self.agenda = Agenda(self)
+        self.scheduler = Scheduler(self.agenda, self.chooser, self.costs.lead, self, trace is not None)
         self.router = MessageRouter(cpus)
+        self._routes = self.router.routes
         self.ioapic = IoApic(self._deliver_line)
         self.ports: list[Port] = []
         self.findings: dict[tuple[str, str], Finding] = {}
 
-    def set_time(self, time: int) -> None:
-        """An event happens now, at `time`."""
-        self.time = time
+    def come_to_rest(self) -> None:
+        """No processor runs. What comes from outside now does not come before what happened last."""
+        if self.cpu is not self.nobody:
+            self.time = max(self.time, self.cpu.now)
+            self.cpu = self.nobody
 
     def plug(self, function: Function, address: str = "") -> Port:
         """Put a function into a slot of its own; `address` is its domain:bus:device.function."""
@@ -64,21 +67,19 @@ class Machine:
 
     def deliver(self, message: Message, fate: Fate | None) -> None:
         """A message has reached the root complex: a memory write to the interrupt range becomes a vector."""
-        route = self.router.route(message)
+        route = self._routes.get(message) or self.router.route(message)
         if route is None:
             if fate is not None:
                 fate.drop(f"no processor answers {message.address:#x}")
             self.memory.write(message.address, message.data.to_bytes(4, "little"))
             return
         vector, targets, lowest_priority = route
-        if len(targets) == 1:
-            self._accept(self.cpus[targets[0]], vector, fate)
-        elif lowest_priority:
+        if lowest_priority:
             self._accept(self._arbitrate(targets), vector, fate)
-        else:
-            for target in targets:
-                self._accept(self.cpus[target], vector, fate)
-                fate = None
+            return
+        for target in targets:
+            self._accept(self.cpus[target], vector, fate)
+            fate = None
 
     def where(self) -> str:
         """Which processor runs what, and the driver's line that called."""
@@ -105,17 +106,19 @@ class Machine:
         return [fate for fate, waits in pending if waits and fate is not None]
 
     def _accept(self, cpu: Cpu, vector: int, fate: Fate | None) -> None:
-        if cpu.apic.accept(vector, fate):
+        apic = cpu.apic
+        bit = 1 << vector
+        merged = apic.irr & bit
+        if not merged:
+            apic.irr |= bit
+            apic.fates[vector] = fate
             if not cpu.ready and vector >> 4 > cpu.irql:
                 self.scheduler.make_ready(cpu, self.time)
-            kind = Kind.ACCEPTED
-        else:
-            if fate is not None:
-                fate.merged += 1
-            kind = Kind.MERGED
+        elif fate is not None:
+            fate.merged += 1
         if self.trace is not None:
             entry = fate.entry if fate is not None else -1
-            self.trace.add((self.time, FABRIC, kind, "message", entry, cpu.index, vector))
+            self.trace.add((self.time, FABRIC, Kind.MERGED if merged else Kind.ACCEPTED, "message", entry, cpu.index, vector))
 
     def _arbitrate(self, targets: tuple[int, ...]) -> Cpu:
         """Lowest priority delivery: the target with the lowest arbitration priority (its IRQL, and what it has requested
@@ -133,10 +136,3 @@ class Machine:
         cpu = self._arbitrate(targets)
         cpu.apic.level |= 1 << vector
         self._accept(cpu, vector, None)
-
-    def _switched(self, cpu: Cpu | None) -> None:
-        if cpu is None:  # at rest: what comes from outside now does not come before what happened last
-            if self.cpu is not self.nobody and self.cpu.now > self.time:
-                self.time = self.cpu.now
-            cpu = self.nobody
-        self.cpu = cpu

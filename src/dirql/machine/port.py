@@ -28,9 +28,11 @@ class Port:
         self.generation = 0  # counts configuration writes, so that decode windows are looked up again
         self.reads = self.writes = self.config_reads = 0
         costs = machine.costs
-        self.up = Lane(f"{self.name}.up", machine.agenda, machine.set_time, costs.message_flight)
-        self.down = Lane(f"{self.name}.down", machine.agenda, machine.set_time, costs.posted_flight)
+        self.up = Lane(f"{self.name}.up", machine.agenda, costs.message_flight)
+        self.down = Lane(f"{self.name}.down", machine.agenda, costs.posted_flight)
         self._timers = 0
+        self.message_flight = costs.message_flight
+        self._deliver = machine.deliver
 
     # What the function sees: pci.function.Host.
 
@@ -42,7 +44,7 @@ class Port:
         """A timer of the device's own."""
         self._timers += 1
         time = self.machine.time + delay
-        timer = Timer(f"{self.name}.timer{self._timers}", time, slack, self._unless_removed(action), self.machine.set_time)
+        timer = Timer(f"{self.name}.timer{self._timers}", time, slack, self._unless_removed(action))
         self.machine.agenda.add(time, timer)
         return timer.cancel
 
@@ -56,7 +58,7 @@ class Port:
         machine = self.machine
         if self.removed:
             return b"\xff" * length
-        self.up.flush(machine.time)
+        self.up.flush()
         if machine.trace is not None:
             machine.trace.add((machine.time, FABRIC, Kind.DMA_READ, self.name, address, length))
         return machine.memory.read(address, length)
@@ -67,7 +69,7 @@ class Port:
         if self.removed:
             fate.drop("surprise removed")
             return
-        self.up.post(machine.time + machine.costs.message_flight, machine.deliver, message, fate)
+        self.up.post(machine.time + self.message_flight, self._deliver, message, fate)
         if machine.trace is not None:
             machine.trace.add((machine.time, FABRIC, Kind.SENT, self.name, fate.entry, message.address, message.data))
 
@@ -90,10 +92,10 @@ class Port:
         if self.removed:
             return (1 << 8 * size) - 1
         now = machine.time
-        self.down.flush(now)
+        self.down.flush()
         machine.time = now
         value = self.function.bar_read(bar, offset, size)
-        self.up.flush(now)
+        self.up.flush()
         machine.time = now
         return value
 
@@ -109,7 +111,7 @@ class Port:
             return (1 << 8 * size) - 1
         self._arrive()
         value = self.function.config_read(offset, size)
-        self.up.flush(self.machine.time)
+        self.up.flush()
         machine = self.machine
         if machine.cpu.apic.irr:
             machine.scheduler.take(machine.cpu)
@@ -124,6 +126,12 @@ class Port:
         self.function.config_write(offset, size, value)
 
     @property
+    def place(self) -> tuple[int, int]:
+        """(bus, device) of its address."""
+        _, bus, slot = self.address.split(":")
+        return int(bus, 16), int(slot.split(".")[0], 16)
+
+    @property
     def bus_view(self) -> BusView:
         """The function as the bus driver drives it."""
         return BusView(self)
@@ -132,7 +140,7 @@ class Port:
         """Surprise removal: what was on its way is lost, reads give all ones from now on."""
         self.removed = True
         for _, action, _, fate in self.up.queue:
-            if action == self.machine.deliver and fate is not None:
+            if action is self._deliver and fate is not None:
                 fate.drop("surprise removed")
         self.up.queue.clear()
         self.down.queue.clear()
@@ -148,7 +156,7 @@ class Port:
         machine = self.machine
         if machine.cpu is not machine.nobody:
             machine.time = machine.cpu.now
-        self.down.flush(machine.time)
+        self.down.flush()
 
     def _land_write(self, where: tuple[int, int, int], value: int) -> None:
         bar, offset, size = where
@@ -209,7 +217,7 @@ class BusView:
         """A write that is read back: there when this returns."""
         self._now()
         if not self.port.removed:
-            self.port.down.flush(self.port.machine.time)
+            self.port.down.flush()
             self.port.function.bar_write(bar, offset, size, value)
 
     def reset(self) -> None:

@@ -9,7 +9,8 @@ event in flight, or another processor that has fallen behind by more than `Costs
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from heapq import heapify, heappop, heappush
+from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 
@@ -23,24 +24,28 @@ __all__ = ["Scheduler"]
 REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
 
 
-def _by_time(cpu: Cpu) -> tuple[int, int]:
-    return cpu.now, cpu.index
+class Runs(Protocol):
+    """What the scheduler tells which processor runs."""
+
+    cpu: Cpu
+
+    def come_to_rest(self) -> None:
+        """None does any more."""
 
 
 class Scheduler:
     """Runs processors one at a time. `take(cpu)` (the kernel's) takes what is pending in the processor's APIC."""
 
     def __init__(
-        self, agenda: Agenda, chooser: Chooser, lead: int, switched: Callable[[Cpu | None], None], always: bool = False
+        self, agenda: Agenda, chooser: Chooser, lead: int, machine: Runs, always: bool = False
     ) -> None:
         self.agenda = agenda
         self.chooser = chooser
         self.lead = lead
         self.always = always or chooser.interleaves  # pass `point` at every routine, whatever the time
-        self.ready: list[Cpu] = []
-        self.current: Cpu | None = None
+        self.ready: list[tuple[int, int, Cpu]] = []  # a heap by clock: (now, index, processor)
         self.take: Callable[[Cpu], None] = lambda cpu: None
-        self._switched = switched
+        self.machine = machine
         self._outside: greenlet | None = None
         self._until = FOREVER
         self._stopped = ""  # what ended the last run before its time: the stacks it broke cannot go on
@@ -52,9 +57,10 @@ class Scheduler:
         cpu.ready = True
         if cpu.now < time:
             cpu.now = time
-        self.ready.append(cpu)
-        if self.agenda.horizon > cpu.now + self.lead:
-            self.agenda.horizon = cpu.now + self.lead
+        now = cpu.now
+        heappush(self.ready, (now, cpu.index, cpu))
+        if self.agenda.horizon > now + self.lead:
+            self.agenda.horizon = now + self.lead
 
     def due(self, cpu: Cpu) -> bool:
         """Is it somebody else's turn? What the horizon says in one comparison, where the horizon is not asked to say more."""
@@ -63,19 +69,23 @@ class Scheduler:
         heap = self.agenda.heap
         if cpu.now > self._until or (heap and heap[0][0] <= cpu.now):
             return True
-        return any(c.now + self.lead <= cpu.now for c in self.ready)
+        return bool(self.ready) and self.ready[0][0] + self.lead <= cpu.now
 
     def point(self, cpu: Cpu) -> None:
         """The running processor lets others go on where it is their turn, and takes what is pending for itself."""
-        self.ready.append(cpu)
-        self._go_on(cpu, self._pick(cpu))
+        heappush(self.ready, (cpu.now, cpu.index, cpu))
+        chosen = self._pick(cpu)
+        if chosen is not cpu:
+            self._switch(chosen)
         if cpu.apic.irr or cpu.dpc_requested:
             self.take(cpu)
 
     def park(self, cpu: Cpu) -> None:
         """The running processor has nothing to do; returns when it was made ready."""
         cpu.ready = False
-        self._go_on(cpu, self._pick(None))
+        chosen = self._pick(None)
+        if chosen is not cpu:
+            self._switch(chosen)
 
     def run(self, until: int = FOREVER) -> None:
         """From outside: everything that can happen (up to the time `until`) happens."""
@@ -85,71 +95,66 @@ class Scheduler:
             raise UsageError(f"run() was called after the machine had stopped ({self._stopped}); make a new machine to go on")
         self._outside, self._until = getcurrent(), until
         try:
-            self._go_on(None, self._pick(None))
+            chosen = self._pick(None)
+            if chosen is not None:
+                self._switch(chosen)
         except BaseException as error:
             self._stopped = str(error) or type(error).__name__
             raise
         finally:
             self._outside = None
-            self.current = None
-            self._switched(None)
+            self.machine.come_to_rest()
 
     @property
     def running(self) -> bool:
         """True while `run` has not returned."""
         return self._outside is not None
 
-    def _go_on(self, cpu: Cpu | None, chosen: Cpu | None) -> None:
-        self._set_horizon()
-        if chosen is cpu and cpu is not None:
-            return
-        self.current = chosen
-        self._switched(chosen)
-        target = self._outside if chosen is None else chosen.greenlet
-        if target is not getcurrent():
-            assert target is not None
-            target.switch()
-
-    def _set_horizon(self) -> None:
-        agenda = self.agenda
-        if self.always:
-            agenda.horizon = -1
-            return
-        horizon = self._until
-        if agenda.heap and agenda.heap[0][0] < horizon:
-            horizon = agenda.heap[0][0]
-        for cpu in self.ready:
-            if cpu.now + self.lead < horizon:
-                horizon = cpu.now + self.lead
-        agenda.horizon = horizon
+    def _switch(self, chosen: Cpu | None) -> None:
+        """Control goes to `chosen`'s stack (or outside); returns when it comes back to this one."""
+        if chosen is None:
+            self.machine.come_to_rest()
+            target = self._outside
+        else:
+            self.machine.cpu = chosen
+            target = chosen.greenlet
+        assert target is not None
+        target.switch()
 
     def _pick(self, current: Cpu | None) -> Cpu | None:
+        """Who goes on, after everything that is due before; None when there is nobody. Sets the horizon for who does."""
+        agenda = self.agenda
         if self.chooser.interleaves:
+            agenda.horizon = -1
             return self._ask(current)
-        ready, heap, agenda, until = self.ready, self.agenda.heap, self.agenda, self._until
+        ready, heap, until = self.ready, agenda.heap, self._until
         while True:
-            if ready:
-                cpu = ready[0] if len(ready) == 1 else min(ready, key=_by_time)
-                if not heap or heap[0][0] > cpu.now:
-                    if cpu.now > until:
-                        return None
-                    ready.remove(cpu)
-                    return cpu
+            if ready and (not heap or heap[0][0] > ready[0][0]):
+                if ready[0][0] > until:
+                    return None
+                chosen = heappop(ready)[2]
+                break
             if not heap or heap[0][0] > until:
                 return None
             agenda.land_next()
+        horizon = until if not heap else min(until, heap[0][0])
+        if ready and ready[0][0] + self.lead < horizon:
+            horizon = ready[0][0] + self.lead
+        agenda.horizon = -1 if self.always else horizon
+        return chosen
 
     def _ask(self, current: Cpu | None) -> Cpu | None:
         while True:
             options = self._options()
             if not options:
                 return None
-            now = f"cpu{current.index}" if current is not None else None
-            held = (c for c in self.ready if c.spinning_on is not None and c.spinning_on.owner is not None)
+            now = next((o.id for o in options if o.what is current), None) if current is not None else None
+            held = (c for _, _, c in self.ready if c.spinning_on is not None and c.spinning_on.owner is not None)
             spinning = frozenset(f"cpu{c.index}" for c in held)
             what = self.chooser.choose(Point("step", options, now, spinning)).what
             if isinstance(what, Cpu):
-                self.ready.remove(what)
+                self.ready.remove((what.now, what.index, what))
+                heapify(self.ready)
                 return what
             self._land(what)
 
@@ -158,7 +163,7 @@ class Scheduler:
         has not passed that: what must have landed by then has landed."""
         events = [(e, w) for e in self.agenda.open() if (w := e.window()) is not None]
         bound = last = min((latest for _, (_, latest) in events), default=FOREVER)
-        cpus = sorted((c for c in self.ready if c.now <= min(last, self._until)), key=_by_time)
+        cpus = [c for now, _, c in sorted(self.ready) if now <= min(last, self._until)]
         if cpus:
             bound = min(last, cpus[0].now + REACH)
         landing = [e for e, (earliest, _) in events if earliest <= bound and e.due() <= self._until]
@@ -173,7 +178,8 @@ class Scheduler:
 
     def _land(self, what: Landable) -> None:
         self.chooser.observe(what.name)
-        what.land(what.due())
+        self.agenda.clock.time = what.due()
+        what.land_one()
         heap = self.agenda.heap
         while heap and heap[0][2].window() is None:
             self.agenda.land_next()

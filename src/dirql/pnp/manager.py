@@ -128,7 +128,8 @@ class PnpManager:
     def start(self, node: DevNode, choice: GrantChoice) -> int:
         """Query and filter the requirements, arbitrate, start; removes the device again when its driver fails the start."""
         stack = self._stack(node)
-        wanted = query_resource_requirements(node.bus_device.function, node.management)
+        bus, slot = node.port.place
+        wanted = query_resource_requirements(node.bus_device.function, node.management, bus=bus, device=slot)
         status, node.requirements = stack.filter_resource_requirements(wanted, lambda list_: list_)
         if ntstatus.nt_success(status):
             status = self._start(node, choice)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dirql import ntstatus
 from dirql.ddi import ddi, ddi_create
-from dirql.ntstatus import StatusError
 from dirql.wdf.creation import parent_of, validate
 from dirql.wdf.framework import Framework
 from dirql.wdf.object import Object, ObjectAttributes, expect
@@ -49,14 +47,17 @@ class Collection(Object):
             self.framework.complain("not-in-collection", f"WdfCollectionRemove: {item.name} is not in {self.name}")
             return
         self._items.remove(item)
-        item.release()
+        item._release()
 
     @ddi("WdfCollectionRemoveItem")
     def remove_item(self, index: int) -> None:
-        """WdfCollectionRemoveItem: StatusError STATUS_NOT_FOUND past the end (C: only traced)."""
+        """WdfCollectionRemoveItem. Past the end: traced, nothing else."""
         if not 0 <= index < len(self._items):
-            raise StatusError(ntstatus.STATUS_NOT_FOUND, f"WdfCollectionRemoveItem: index {index:#x} of {len(self._items):#x} in {self.name}")
-        self._items.pop(index).release()
+            self.framework.complain(
+                "not-in-collection", f"WdfCollectionRemoveItem: {self.name} has {len(self._items)} items, no [{index}]"
+            )
+            return
+        self._items.pop(index)._release()
 
     @ddi("WdfCollectionGetItem")
     def get_item(self, index: int) -> Object | None:
@@ -77,4 +78,4 @@ class Collection(Object):
         """The references it held."""
         items, self._items = self._items, []
         for item in items:
-            item.release()
+            item._release()

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["device_above", "limited_to", "parent_of", "required_parent", "validate"]
 
 
-def validate(kind: str, attributes: ObjectAttributes | None, *, parent_allowed: bool = True, levels_allowed: bool = False) -> None:
+def validate(
+    kind: str, attributes: ObjectAttributes | None, *, parent_allowed: bool = True, levels_allowed: bool = False
+) -> None:
     """Refuse attributes that an object of `kind` cannot have."""
     if attributes is not None:
         status = attributes.validate(parent_allowed=parent_allowed, levels_allowed=levels_allowed)
@@ -52,7 +54,7 @@ def device_above(parent: Object, routine: str) -> Device:
 
 
 def limited_to(framework: Framework, irql: int, routine: str, when: str) -> bool:
-    """An IRQL limit that depends on the arguments. False: the KMDF verifier makes the routine return without acting (facts §5.4)."""
+    """An IRQL limit that depends on the arguments. False: the KMDF verifier makes the routine return at once (facts §5.4)."""
     current = framework.machine.cpu.irql
     if current <= irql:
         return True

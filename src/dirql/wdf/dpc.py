@@ -58,7 +58,7 @@ class Dpc(Object):
 
     @ddi("WdfDpcCancel")
     def cancel(self, wait: bool) -> bool:
-        """WdfDpcCancel: True if it was taken from a queue; with `wait` (PASSIVE_LEVEL) not before a running callback has returned."""
+        """WdfDpcCancel: True if it was queued; with `wait` (PASSIVE_LEVEL) not before a running callback has returned."""
         if wait and not limited_to(self.framework, PASSIVE_LEVEL, "WdfDpcCancel", "when Wait is TRUE"):
             return False
         removed = self._remove()

@@ -16,7 +16,7 @@ from dirql.trace import Kind
 if TYPE_CHECKING:
     from dirql.wdf.object import Object
 
-__all__ = ["Framework", "Verifier", "WDF_VIOLATION"]
+__all__ = ["WDF_VIOLATION", "Framework", "Verifier"]
 
 WDF_VIOLATION = 0x10D
 
@@ -56,17 +56,25 @@ class Framework:
         self.callbacks.append((name, on.name))
         if machine.trace is not None:
             machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK, name, on.name))
-        result = callback(*args)
+        try:
+            result = callback(*args)
+        except ntstatus.StatusError as error:
+            self._returned(name, irql, ntstatus.name_of(error.status))
+            raise
+        self._returned(name, irql, "" if result is None else str(result))
+        return result
+
+    def _returned(self, name: str, irql: int, how: str) -> None:
+        machine = self.machine
         cpu = machine.cpu
         if machine.trace is not None:
-            machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK_END, name, "" if result is None else str(result)))
+            machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK_END, name, how))
         if cpu.irql != irql:
             sentence = f"{name} was entered at {irql_name(irql)} and returned at {irql_name(cpu.irql)}"
             if self.verifier.kmdf:
                 raise BugCheck(WDF_VIOLATION, 0xE, irql, cpu.irql, why=sentence)
             machine.note_finding("irql-changed", "error", sentence, machine.where())
             cpu.irql = irql
-        return result
 
     def status(self, name: str, on: Object, callback: Callable[..., Any], *args: Any) -> int:
         """Call a callback that returns an NTSTATUS. In Python no `return` means STATUS_SUCCESS, and a failing routine's

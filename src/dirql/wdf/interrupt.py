@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from dirql import ntstatus
 from dirql.ddi import ddi
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.interrupt import KInterrupt
 from dirql.kernel.lock import SpinLock as KernelSpinLock
 from dirql.kernel.stop import BugCheck
 from dirql.pnp.resources import CmPartialResourceDescriptor, InterruptResource, MessageInterruptRaw
-from dirql.wdf.framework import WDF_VIOLATION
 from dirql.wdf.interrupt_config import InterruptConfig, InterruptExtendedPolicy, InterruptInfo, TriState
 from dirql.wdf.interrupt_create import validate
 from dirql.wdf.lock import WaitLock
 from dirql.wdf.object import Object, ObjectAttributes, expect, expect_parameter
+from dirql.wdf.work_item import SystemWorkItem
 
 if TYPE_CHECKING:
     from dirql.wdf.device import Device
@@ -51,16 +50,17 @@ class Interrupt(Object):
         self.raw: CmPartialResourceDescriptor | None = None
         self.policy: InterruptExtendedPolicy | None = None
         self.synchronize_irql = PASSIVE_LEVEL
-        self.wdm: KInterrupt | None = None  # the framework's own pointer: what the thunk looks at
+        self.wdm: KInterrupt | None = None  # the framework's own pointer
         self.connection: KInterrupt | None = None  # what is connected
+        self.ready = False  # the thunk calls the driver: the pointer is set, and nothing is on its way down
+        self.closing = False  # latched lines are discarded as well
         self._before = (0, 0, 0)
         self.enabled = False
-        self.active = True
         self.force_disconnected = False
         self.saved_irql = 0
-        self.work_pending = False
-        self.work_running = 0
-        self._isr = config.evt_interrupt_isr
+        self.work = SystemWorkItem(self.framework, f"{self.name}.work", self._work)
+        assert config.evt_interrupt_isr is not None
+        self._isr: Callable[[Interrupt, int], bool] = config.evt_interrupt_isr
         self._evt_dpc = config.evt_interrupt_dpc
         self.kdpc = Kdpc(self.framework.kernel, self._dpc_thunk, self, f"{self.name}.dpc")
         self.lock: KernelSpinLock | None = None
@@ -73,6 +73,7 @@ class Interrupt(Object):
         if config.passive_handling and self.wait_lock is None:
             self.wait_lock = WaitLock.create(device, ObjectAttributes(parent_object=self))
         self.callback_lock = device.callback_lock_for(parent) if config.automatic_serialization else None
+        parent.deletable = False  # of a queue: from now on only the framework deletes it (facts §2.4)
         device.interrupts.append(self)
 
     @classmethod
@@ -90,11 +91,10 @@ class Interrupt(Object):
     def make(cls, device: Device, config: InterruptConfig, attributes: ObjectAttributes | None) -> Interrupt:
         """The routine's body: `create` is its entry."""
         expect_parameter(config, "Configuration", "WdfInterruptCreate")
-        parent = validate(device, config, attributes)
-        interrupt = cls(device, parent, config, attributes)
-        if interrupt.in_prepare_hardware:
-            assert config.interrupt_raw is not None and config.interrupt_translated is not None
-            interrupt.assign_resources(config.interrupt_raw, config.interrupt_translated)
+        merged, parent = validate(device, config, attributes)
+        interrupt = cls(device, parent, merged, attributes)
+        if merged.interrupt_raw is not None and merged.interrupt_translated is not None:
+            interrupt.assign_resources(merged.interrupt_raw, merged.interrupt_translated)
         return interrupt
 
     # What an ISR and a DPC call.
@@ -261,13 +261,14 @@ class Interrupt(Object):
     # What the kernel calls.
 
     def thunk(self, wdm: KInterrupt, context: Any) -> bool:
-        """The service routine of the KINTERRUPT. In the window around connecting there is nobody to call yet (facts §3.6)."""
-        if self.wdm is None or not self.active:
-            if self.info.message_signaled or not self.info.mode:
+        """The service routine of the KINTERRUPT. In the windows around connecting there is nobody to call (facts §3.6): a message
+        or a level is answered with FALSE, a latched line calls the driver before it is ready and never while it closes."""
+        if not self.ready:
+            if self.closing or self.info.message_signaled or not self.info.mode:
                 self.framework.kernel.interrupts.swallow(wdm, f"{self.name} is not connected yet, or not any more")
                 return False
             self.wdm = wdm
-        return self._isr(self, self.message_number)  # type: ignore[misc]
+        return self._isr(self, self.message_number)
 
     def passive_thunk(self, wdm: KInterrupt, context: Any) -> bool:
         """The same at PASSIVE_LEVEL, with the wait lock."""
@@ -283,14 +284,15 @@ class Interrupt(Object):
 
     def flush(self) -> None:
         """DPCs that were queued before this have run, and the work item has ended."""
-        kernel = self.framework.kernel
-        kernel.flush_queued_dpcs()
-        while self.work_pending or self.work_running:
-            kernel.ke_delay_execution_thread(1_000)
+        self.framework.kernel.flush_queued_dpcs()
+        if not self.work.runs_here:
+            self.work.flush()
 
     def on_cleanup(self) -> None:
         """Flush, and out of the device's list: the next one created takes this MessageNumber again."""
-        if self.of_device.interrupts and self in self.of_device.interrupts:
+        if self.machine.cpu.thread is not None:
+            self.flush()
+        if self in self.of_device.interrupts:
             self.of_device.interrupts.remove(self)
 
     def _dpc_thunk(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
@@ -307,15 +309,9 @@ class Interrupt(Object):
     def _queue_work_item(self) -> bool:
         if self.config.evt_interrupt_work_item is None:
             raise BugCheck(0xD1, 0, 2, 8, why=f"{self.name} queued a work item but has no EvtInterruptWorkItem")
-        if self.work_pending:
-            return False
-        self.work_pending = True
-        self.framework.kernel.work.queue(self._work, None)
-        return True
+        return self.work.enqueue()
 
-    def _work(self, _: Any) -> None:
-        self.work_pending = False
-        self.work_running += 1
+    def _work(self) -> None:
         callback = self.config.evt_interrupt_work_item
         assert callback is not None
         if self.callback_lock is None:
@@ -323,7 +319,6 @@ class Interrupt(Object):
         else:
             with self.callback_lock:
                 self.framework.call("EvtInterruptWorkItem", self, callback, self, self.of_device)
-        self.work_running -= 1
 
     def _set_policy(self, policy: InterruptExtendedPolicy, name: str) -> None:
         wrong = ""
@@ -339,15 +334,27 @@ class Interrupt(Object):
             self.framework.complain("policy-dropped", f"{name} on {self.name} is dropped silently: {wrong}")
             return
         if self.in_prepare_hardware:
-            self.framework.complain("policy-too-late", f"{name} on {self.name}, created in EvtDevicePrepareHardware, has no effect: "
-                                    "set it in EvtDeviceFilterAddResourceRequirements", level="warning")  # fmt: skip
+            sentence = f"{name} on {self.name}, created in EvtDevicePrepareHardware, has no effect"
+            remedy = "set it in EvtDeviceFilterAddResourceRequirements"
+            self.framework.complain("policy-too-late", f"{sentence}: {remedy}", level="warning")
         self.policy = policy
 
     def _report(self, active: bool) -> None:
         if self.wdm is None:
             self._complain_unconnected("WdfInterruptReportActive" if active else "WdfInterruptReportInactive")
+        else:
+            self.set_active(active)
+
+    def set_active(self, active: bool) -> None:
+        """IoReportInterruptActive or …Inactive of what is connected."""
+        if self.connection is None:
             return
-        self.active = active
+        self.ready, self.closing = active, not active
+        controller = self.framework.kernel.interrupts
+        if active:
+            controller.report_active(self.connection)
+        else:
+            controller.report_inactive(self.connection)
 
     def _passive_lock(self) -> WaitLock:
         assert self.wait_lock is not None
@@ -361,5 +368,3 @@ class Interrupt(Object):
 def report_inactive_default(config: InterruptConfig) -> bool:
     """ReportInactiveOnPowerDown: the default is FALSE on x64 (facts §2.5)."""
     return config.report_inactive_on_power_down == TriState.WdfTrue
-
-

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from dirql.wdf.interrupt import Interrupt
     from dirql.wdf.lock import SpinLock, WaitLock
 
-__all__ = ["CONFIG_SIZES", "InterruptConfig", "InterruptExtendedPolicy", "InterruptInfo", "InterruptPolicy", "InterruptPriority", "TriState"]
+__all__ = [
+    "CONFIG_SIZES", "InterruptConfig", "InterruptExtendedPolicy", "InterruptInfo", "InterruptPolicy", "InterruptPriority",
+    "TriState",
+]  # fmt: skip
 
 CONFIG_SIZES = (0x38, 0x60, 0x68)  # 1.9; 1.11 (the beta form has the same size on x64); 1.13 and later
 
@@ -70,6 +73,15 @@ class InterruptConfig:
     can_wake_device: bool = False
     size: int = 0x68
     serves: str = ""
+
+    def merged(self) -> InterruptConfig:
+        """What the framework works with, a copy: beyond `size` its INIT defaults hold, whatever the driver wrote there."""
+        if self.size == 0x38:
+            return replace(
+                self, evt_interrupt_work_item=None, interrupt_raw=None, interrupt_translated=None, wait_lock=None,
+                passive_handling=False, report_inactive_on_power_down=TriState.WdfUseDefault, can_wake_device=False,
+            )  # fmt: skip
+        return replace(self, can_wake_device=self.can_wake_device and self.size == 0x68)
 
 
 @dataclass

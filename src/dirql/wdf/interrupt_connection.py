@@ -18,19 +18,29 @@ PASSIVE_LEVEL = 0
 
 
 def connect(interrupt: Interrupt) -> int:
-    """IoConnectInterruptEx with what the resources say; nothing to do (and success) without a resource."""
+    """IoConnectInterruptEx with what the resources say; nothing to do (and success) without a resource.
+
+    What is connected but inactive (a soft disconnect) becomes active again instead.
+    """
     info, kernel = interrupt.info, interrupt.framework.kernel
+    if interrupt.connection is not None:
+        interrupt.set_active(True)
     if not info.vector or interrupt.connection is not None:
         return ntstatus.STATUS_SUCCESS
     passive = interrupt.config.passive_handling
     wdm = KInterrupt(
         kernel, interrupt.passive_thunk if passive else interrupt.thunk, None, vector=info.vector, irql=info.irql,
         synchronize_irql=PASSIVE_LEVEL if passive else interrupt.synchronize_irql, affinity=info.target_processor_set,
-        latched=bool(info.mode), share=info.share_disposition == SHARED, lock=interrupt.lock, passive=passive, name=interrupt.name,
+        latched=bool(info.mode), share=info.share_disposition == SHARED, lock=interrupt.lock, passive=passive,
+        name=interrupt.name,
     )  # fmt: skip
+    interrupt.closing = False
     status = kernel.interrupts.connect(wdm)
     if ntstatus.nt_success(status):
-        interrupt.connection = interrupt.wdm = wdm
+        interrupt.connection = wdm
+        _window(interrupt)
+        interrupt.wdm = wdm
+        interrupt.ready = True
     else:
         interrupt.framework.note(f"IoConnectInterruptEx for {interrupt.name}: {ntstatus.name_of(status)}")
     return status
@@ -45,21 +55,37 @@ def enable(interrupt: Interrupt) -> int:
     return status
 
 
-def disable(interrupt: Interrupt) -> None:
-    """EvtInterruptDisable, once for each enable; then what it queued before has run."""
+def disable(interrupt: Interrupt, *, stays: bool = False) -> None:
+    """EvtInterruptDisable, once for each enable; then what was queued before has run. A failure is recorded, no more.
+
+    Unless it `stays` connected, a latched line is discarded from here on.
+    """
     if interrupt.connection is None or not interrupt.enabled:
         return
     interrupt.enabled = False
     _synchronized(interrupt, "EvtInterruptDisable", interrupt.config.evt_interrupt_disable)
+    if not stays and interrupt.info.mode and not interrupt.info.message_signaled:
+        interrupt.ready, interrupt.closing = False, True
     interrupt.flush()
 
 
 def disconnect(interrupt: Interrupt) -> None:
-    """The thunk finds nobody from here on; then IoDisconnectInterruptEx."""
-    connection, interrupt.connection, interrupt.wdm = interrupt.connection, None, None
-    if connection is not None:
-        interrupt.keep_counts(connection)
-        interrupt.framework.kernel.interrupts.disconnect(connection)
+    """A late service routine may still come; the thunk finds nobody after that; then IoDisconnectInterruptEx."""
+    connection = interrupt.connection
+    if connection is None:
+        return
+    _window(interrupt)
+    interrupt.ready, interrupt.closing = False, True
+    interrupt.connection = interrupt.wdm = None
+    interrupt.framework.kernel.interrupts.disconnect(connection)
+    interrupt.keep_counts(connection)
+
+
+def _window(interrupt: Interrupt) -> None:
+    """Between the kernel's side and the framework's pointer: other processors and messages may come in between."""
+    machine = interrupt.machine
+    if machine.scheduler.due(machine.cpu):
+        machine.scheduler.point(machine.cpu)
 
 
 def _synchronized(interrupt: Interrupt, name: str, callback: Any) -> int:

@@ -101,8 +101,8 @@ class SpinLock(Object):
 
     def _is_free_for_drivers(self, routine: str) -> bool:
         if self.interrupt_lock:
-            self.framework.complain("interrupt-lock", f"{routine} of {self.name} takes no lock and gives none: the lock belongs to an "
-                                    "interrupt; use WdfInterruptAcquireLock and WdfInterruptReleaseLock")  # fmt: skip
+            self.framework.complain("interrupt-lock", f"{routine} of {self.name} does nothing: it is an interrupt's "
+                                    "lock; use WdfInterruptAcquireLock and WdfInterruptReleaseLock")  # fmt: skip
         return not self.interrupt_lock
 
 
@@ -175,7 +175,9 @@ class CallbackLock:
 
     def __enter__(self) -> CallbackLock:
         if self.owned and self.framework.verifier.kmdf:
-            raise BugCheck(WDF_VIOLATION, RECURSIVE_LOCK, self.owner.handle, why=f"{self._spin_lock.name} is acquired recursively")
+            raise BugCheck(
+                WDF_VIOLATION, RECURSIVE_LOCK, self.owner.handle, why=f"{self._spin_lock.name} is acquired recursively"
+            )
         if self.passive:
             self._wait_lock.take(None)
         else:
@@ -241,8 +243,8 @@ def effective_lock(parent: Object, automatic_serialization: bool, passive: bool,
     lock = callback_lock(parent) if automatic_serialization else None
     if lock is not None and lock.passive != passive:
         have, want = ("Passive", "Dispatch") if lock.passive else ("Dispatch", "Passive")
-        raise StatusError(ntstatus.STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL, f"{routine}: AutomaticSerialization with {parent.name}, whose "
-                          f"execution level is {have}; the callback runs at {want}")  # fmt: skip
+        problem = f"AutomaticSerialization with {parent.name}, whose execution level is {have}; the callback runs at {want}"
+        raise StatusError(ntstatus.STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL, f"{routine}: {problem}")
     return lock
 
 
@@ -268,12 +270,14 @@ def _lock_of(holder: Object, routine: str) -> CallbackLock:
     expect(holder, Object, routine)
     lock = callback_lock(holder) if holder.kind in ("WDFDEVICE", "WDFQUEUE") else None
     if lock is None:
-        raise BugCheck(WDF_VIOLATION, INVALID_LOCK_OPERATION, holder.handle, 0, why=f"{routine}: {holder.kind} {holder.name} has no lock; "
-                       "only devices and queues of synchronization scope Device or Queue have one")  # fmt: skip
+        sentence = f"{routine}: {holder.kind} {holder.name} has no lock; devices and queues of scope Device or Queue have one"
+        raise BugCheck(WDF_VIOLATION, INVALID_LOCK_OPERATION, holder.handle, 0, why=sentence)
     return lock
 
 
-def _place(first: Object | Framework, attributes: ObjectAttributes | None, kind: str, routine: str) -> tuple[Framework, Object | None]:
+def _place(
+    first: Object | Framework, attributes: ObjectAttributes | None, kind: str, routine: str
+) -> tuple[Framework, Object | None]:
     parent = parent_of(first, attributes, routine)
     validate(kind, attributes)
     framework = parent.framework if parent is not None else first if isinstance(first, Framework) else first.framework

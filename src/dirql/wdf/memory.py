@@ -63,14 +63,16 @@ class Memory(Object):
         expect_parameter(buffer, "Buffer", "WdfMemoryAssignBuffer")
         _refuse_empty(buffer, "WdfMemoryAssignBuffer")
         if self._owned:
-            raise StatusError(ntstatus.STATUS_INVALID_DEVICE_REQUEST, f"WdfMemoryAssignBuffer: {self.name} was not made preallocated")
+            raise StatusError(
+                ntstatus.STATUS_INVALID_DEVICE_REQUEST, f"WdfMemoryAssignBuffer: {self.name} was not made preallocated"
+            )
         self._buffer = buffer
 
     @ddi("WdfMemoryCopyToBuffer")
     def copy_to_buffer(self, source_offset: int, length: int) -> bytes:
         """WdfMemoryCopyToBuffer: `length` bytes from `source_offset` of this memory."""
         self._refuse_outside("WdfMemoryCopyToBuffer", source_offset, length)
-        return bytes(memoryview(bytes(self._buffer))[source_offset : source_offset + length])
+        return bytes(self._buffer[source_offset : source_offset + length])
 
     @ddi("WdfMemoryCopyFromBuffer")
     def copy_from_buffer(self, destination_offset: int, data: bytes) -> None:
@@ -87,8 +89,8 @@ class Memory(Object):
         if not length:
             raise StatusError(ntstatus.STATUS_INVALID_PARAMETER, f"{routine}: a length of 0")
         if offset < 0 or offset + length > len(self._buffer):
-            raise StatusError(ntstatus.STATUS_BUFFER_TOO_SMALL, f"{routine}: {length:#x} bytes at offset {offset:#x} of {self.name}, which "
-                              f"has {len(self._buffer):#x}")  # fmt: skip
+            where = f"{length:#x} bytes at offset {offset:#x} of {self.name}, which has {len(self._buffer):#x}"
+            raise StatusError(ntstatus.STATUS_BUFFER_TOO_SMALL, f"{routine}: {where}")
 
 
 def _place(first: Object | Framework, attributes: ObjectAttributes | None, routine: str) -> tuple[Framework, Object | None]:

@@ -1,7 +1,7 @@
 """Framework objects: handles, the tree of parents, contexts, reference counts, deletion (facts §2.3, §2.4, §6.3).
 
-Deleting an object deletes its children first; cleanup callbacks run from the leaves up, destroy callbacks once the last
-reference is gone.
+Deleting an object cleans up the whole tree below it, from the leaves up; then each object of it is destroyed, once the last
+reference to it is gone. An object of ExecutionLevel Passive that is deleted above PASSIVE_LEVEL is cleaned up by a work item.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ from dirql.wdf.framework import WDF_VIOLATION, Framework
 if TYPE_CHECKING:
     from dirql.wdf.device import Device
 
-__all__ = ["ExecutionLevel", "Object", "ObjectAttributes", "SynchronizationScope", "expect", "expect_parameter"]
+__all__ = [
+    "ExecutionLevel", "Object", "ObjectAttributes", "SynchronizationScope", "create_object", "expect", "expect_parameter",
+]  # fmt: skip
+
+# Parameter 1 of WDF_VIOLATION (facts §5.3).
+REQUIRED_PARAMETER_IS_NULL, INVALID_HANDLE, OBJECT_ERROR = 4, 5, 7
 
 C = TypeVar("C")
-O = TypeVar("O", bound="Object")
+H = TypeVar("H", bound="Object")
 
 
 class ExecutionLevel(IntEnum):
@@ -107,6 +112,7 @@ class Object:
         self.name = name or f"{self.kind.removeprefix('WDF').lower()}{self.handle // 8}"
         self.presentation_lock: Any = None  # of devices and queues: see `dirql.wdf.lock.callback_lock`
         self._contexts: dict[type, Any] = {}
+        self._further: list[ObjectAttributes] = []  # of contexts that were allocated later, with callbacks of their own
         if parent is not None:
             if parent.deleting:
                 raise ntstatus.StatusError(ntstatus.STATUS_DELETE_PENDING, f"parent {parent.name} is being deleted")
@@ -121,20 +127,25 @@ class Object:
             self.framework.complain("cannot-delete", f"WdfObjectDelete of {self.kind} {self.name} is refused "
                                     "(STATUS_CANNOT_DELETE): the framework deletes it")  # fmt: skip
             return
+        if self.destroyed:
+            raise BugCheck(WDF_VIOLATION, INVALID_HANDLE, self.handle, why=f"{self.kind} {self.name}, freed, is deleted")
         if self.deleting:
-            raise BugCheck(WDF_VIOLATION, 7, self.handle, why=f"{self.kind} {self.name} is deleted twice")
+            raise BugCheck(WDF_VIOLATION, OBJECT_ERROR, self.handle, why=f"{self.kind} {self.name} is deleted twice")
         self.dispose()
 
     @ddi("WdfObjectReferenceActual")
     def reference(self) -> None:
         """WdfObjectReference."""
+        self._refuse_if_freed("WdfObjectReference")
         self.references += 1
 
     @ddi("WdfObjectDereferenceActual")
     def dereference(self) -> None:
         """WdfObjectDereference; bugcheck 10D/7 when that frees an object nobody deleted."""
+        self._refuse_if_freed("WdfObjectDereference")
         if self.references == 1 and not self.deleting:
-            raise BugCheck(WDF_VIOLATION, 7, self.handle, why=f"{self.kind} {self.name} is dereferenced once too often")
+            why = f"{self.kind} {self.name} is dereferenced once too often"
+            raise BugCheck(WDF_VIOLATION, OBJECT_ERROR, self.handle, why=why)
         self._release()
 
     @ddi("WdfObjectGetTypedContextWorker")
@@ -147,12 +158,18 @@ class Object:
 
     @ddi("WdfObjectAllocateContext")
     def allocate_context(self, attributes: ObjectAttributes) -> Any:
-        """WdfObjectAllocateContext: a further context; the one there already when the type is attached."""
+        """WdfObjectAllocateContext: a further context, with cleanup and destroy callbacks of its own. The one there already when
+        the type is attached: C gets it with STATUS_OBJECT_NAME_EXISTS, a success code (facts §6.3)."""
+        if status := attributes.validate():
+            raise ntstatus.StatusError(status, "WDF_OBJECT_ATTRIBUTES of a context")
         type_ = attributes.context_type
         if type_ is None:
             raise ntstatus.StatusError(ntstatus.STATUS_WDF_OBJECT_ATTRIBUTES_INVALID, "attributes name no context type")
         if type_ not in self._contexts:
+            if self.deleting:
+                raise ntstatus.StatusError(ntstatus.STATUS_DELETE_PENDING, f"{self.name} is being deleted")
             self._contexts[type_] = type_()
+            self._further.append(attributes.copy())
         return self._contexts[type_]
 
     @property
@@ -161,18 +178,33 @@ class Object:
         return next(iter(self._contexts.values()), None)
 
     def dispose(self) -> None:
-        """Delete children from the youngest up, then clean up; destroyed when the last reference goes."""
+        """Delete it, whoever may: clean up from the youngest leaf to here, then drop the framework's references."""
         if self.deleting:
             return
         self.deleting = True
+        if self.attributes.execution_level == ExecutionLevel.Passive and self.machine.cpu.irql:
+            self.framework.kernel.work.queue(self._dispose, None)
+        else:
+            self._dispose(None)
+
+    def _dispose(self, _: Any) -> None:
+        for cleaned in self._clean_up():
+            cleaned._release()
+
+    def _clean_up(self) -> list[Object]:
+        """The objects that were cleaned up, in that order."""
+        cleaned: list[Object] = []
         for child in reversed(list(self.children)):
-            child.dispose()
+            if not child.deleting:
+                child.deleting = True
+                cleaned += child._clean_up()
         self.on_cleanup()
-        if self.attributes.evt_cleanup_callback is not None:
-            self.framework.call("EvtCleanupCallback", self, self.attributes.evt_cleanup_callback, self)
+        for attributes in (self.attributes, *self._further):
+            if attributes.evt_cleanup_callback is not None:
+                self.framework.call("EvtCleanupCallback", self, attributes.evt_cleanup_callback, self)
         if self.parent is not None:
             self.parent.children.remove(self)
-        self._release()
+        return [*cleaned, self]
 
     def on_cleanup(self) -> None:
         """What the framework itself gives back."""
@@ -181,9 +213,15 @@ class Object:
         self.references -= 1
         if not self.references:
             self.destroyed = True
-            if self.attributes.evt_destroy_callback is not None:
-                self.framework.call("EvtDestroyCallback", self, self.attributes.evt_destroy_callback, self)
+            for attributes in (self.attributes, *self._further):
+                if attributes.evt_destroy_callback is not None:
+                    self.framework.call("EvtDestroyCallback", self, attributes.evt_destroy_callback, self)
             self.on_destroy()
+
+    def _refuse_if_freed(self, routine: str) -> None:
+        if self.destroyed:
+            why = f"{routine} of {self.kind} {self.name}, which was freed"
+            raise BugCheck(WDF_VIOLATION, INVALID_HANDLE, self.handle, why=why)
 
     def on_destroy(self) -> None:
         """What the framework gives back when nobody refers to the object any more."""
@@ -202,15 +240,28 @@ class Object:
         return f"<{self.kind} {self.name}>"
 
 
-def expect(value: Any, type_: type[O], routine: str) -> O:
-    """`value` as a handle of `type_`; bugcheck 10D/5 for NULL or another type, verifier or not (facts §5.3)."""
-    if not isinstance(value, type_):
+@ddi("WdfObjectCreate")
+def create_object(parent: Object, attributes: ObjectAttributes | None = None) -> Object:
+    """WdfObjectCreate: an object of the driver's own, below `parent` or the parent that the attributes name."""
+    if attributes is not None and (status := attributes.validate(levels_allowed=False)):
+        raise ntstatus.StatusError(status, "WDF_OBJECT_ATTRIBUTES of an object")
+    if attributes is not None and attributes.parent_object is not None:
+        parent = expect(attributes.parent_object, Object, "WdfObjectCreate")
+    return Object(parent.framework, parent, attributes)
+
+
+def expect(value: Any, type_: type[H], routine: str) -> H:
+    """`value` as a handle of `type_`; bugcheck 10D/5 for NULL, another type or a freed object, verifier or not (facts §5.3)."""
+    if not isinstance(value, type_) or value.destroyed:
         handle = value.handle if isinstance(value, Object) else 0
-        raise BugCheck(WDF_VIOLATION, 5, handle, why=f"{routine} was given {value!r} for a {type_.kind} handle")
+        freed = ", which was freed" if isinstance(value, type_) else ""
+        why = f"{routine} was given {value!r} for a {type_.kind} handle{freed}"
+        raise BugCheck(WDF_VIOLATION, INVALID_HANDLE, handle, why=why)
     return value
 
 
 def expect_parameter(value: Any, name: str, routine: str) -> None:
     """Bugcheck 10D/4 when a required pointer is NULL (facts §5.3)."""
     if value is None:
-        raise BugCheck(WDF_VIOLATION, 4, why=f"{routine}: required parameter {name} is NULL")
+        why = f"{routine}: required parameter {name} is NULL"
+        raise BugCheck(WDF_VIOLATION, REQUIRED_PARAMETER_IS_NULL, why=why)

@@ -44,7 +44,9 @@ class Timer(Object):
 
     kind = "WDFTIMER"
 
-    def __init__(self, parent: Object, config: TimerConfig, attributes: ObjectAttributes | None, lock: CallbackLock | None) -> None:
+    def __init__(
+        self, parent: Object, config: TimerConfig, attributes: ObjectAttributes | None, lock: CallbackLock | None
+    ) -> None:
         super().__init__(parent.framework, parent, attributes)
         self.config = config
         self.passive = self.attributes.execution_level == ExecutionLevel.Passive
@@ -99,7 +101,9 @@ class Timer(Object):
 
     def _wait_for_callback(self) -> None:
         if self._work.runs_here:
-            self.framework.complain("stop-in-own-callback", f"WdfTimerStop of {self.name} with Wait TRUE in its own callback waits for itself")
+            self.framework.complain(
+                "stop-in-own-callback", f"WdfTimerStop of {self.name} with Wait TRUE in its own callback waits for itself"
+            )
         self.framework.kernel.flush_queued_dpcs()
         self._work.flush()
 
@@ -124,7 +128,9 @@ def _refuse(config: TimerConfig) -> None:
         raise StatusError(ntstatus.STATUS_INVALID_PARAMETER, "WdfTimerCreate: EvtTimerFunc is NULL")
     for name, value in (("Period", config.period), ("TolerableDelay", config.tolerable_delay)):
         if not 0 <= value <= MAXLONG:
-            raise StatusError(ntstatus.STATUS_INVALID_PARAMETER, f"WdfTimerCreate: {name} {value:#x} is not between 0 and {MAXLONG:#x} ms")
+            raise StatusError(
+                ntstatus.STATUS_INVALID_PARAMETER, f"WdfTimerCreate: {name} {value:#x} is not between 0 and {MAXLONG:#x} ms"
+            )
     if config.use_high_resolution_timer and config.tolerable_delay:
         # Model choice: a high-resolution timer takes no tolerable delay.
         raise StatusError(ntstatus.STATUS_INVALID_PARAMETER, "WdfTimerCreate: TolerableDelay with UseHighResolutionTimer")

@@ -47,19 +47,11 @@ class SystemWorkItem:
         self._kernel.work.queue(self._run, None)
         return True
 
-    def withdraw(self) -> bool:
-        """A pending request comes to nothing; True if there was one."""
-        was, self._enqueued = self._enqueued, False
-        self._settle()
-        return was
-
     def flush(self) -> None:
         """Wait until nothing is pending or running."""
         wait(self._kernel, [self._at_rest], False, None)
 
     def _run(self, _: Any) -> None:
-        if not self._enqueued:
-            return
         self._enqueued = False
         thread = self._kernel.machine.cpu.thread
         self._running.append(thread)
@@ -86,7 +78,9 @@ class WorkItem(Object):
 
     kind = "WDFWORKITEM"
 
-    def __init__(self, parent: Object, config: WorkItemConfig, attributes: ObjectAttributes | None, lock: CallbackLock | None) -> None:
+    def __init__(
+        self, parent: Object, config: WorkItemConfig, attributes: ObjectAttributes | None, lock: CallbackLock | None
+    ) -> None:
         super().__init__(parent.framework, parent, attributes)
         self.config = config
         self._lock = lock
@@ -116,7 +110,9 @@ class WorkItem(Object):
         if not self.framework.allowed(PASSIVE_LEVEL, "WdfWorkItemFlush"):
             return
         if self._work.runs_here:
-            self.framework.complain("flush-in-own-callback", f"WdfWorkItemFlush of {self.name} in its own callback waits for itself")
+            self.framework.complain(
+                "flush-in-own-callback", f"WdfWorkItemFlush of {self.name} in its own callback waits for itself"
+            )
         self._work.flush()
 
     @ddi("WdfWorkItemGetParentObject")

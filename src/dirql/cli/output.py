@@ -1,0 +1,46 @@
+"""What commands share: how they print, and the options that mean the same in all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from dirql.errors import UsageError
+
+__all__ = ["Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "print_json", "width"]
+
+# fmt: off
+Cpus            = Annotated[int | None, typer.Option("--cpus", metavar="N", min=1, max=64, help="Processors; default 4.")]
+FunctionAddress = Annotated[str, typer.Option("--function", metavar="BDF", help="Only this function of the dump, as 01:00.0.")]
+Inf             = Annotated[str, typer.Option("--inf", metavar="FILE", help="The driver's INF.")]
+Json            = Annotated[bool, typer.Option("--json", help="JSON, as docs/json.md lists it.")]
+Line            = Annotated[bool, typer.Option("--line", help="Grant the line, as when no message can be had.")]
+Messages        = Annotated[int | None, typer.Option("--messages", metavar="N", min=1, max=2048, help="Grant N messages.")]
+# fmt: on
+
+
+def colour() -> bool:
+    """True on a terminal, unless NO_COLOR is set or the terminal is dumb (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """The terminal's columns, 80 to 120; 80 where the output goes to a file or a pipe."""
+    if not sys.stdout.isatty():
+        return 80
+    return min(max(os.get_terminal_size(sys.stdout.fileno()).columns, 80), 120)
+
+
+def print_json(value: Any) -> None:
+    """One document, indented, in the keys' own order."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def one_grant(messages: int | None, line: bool) -> None:
+    """UsageError when both are asked for."""
+    if messages is not None and line:
+        raise UsageError("--messages and --line exclude each other: what is granted is messages or the line; give one")

@@ -1,0 +1,72 @@
+"""What `dirql run` plays: a scenario file with what the command line says instead, or a driver and a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from dirql.cli.resources_of import overridden
+from dirql.errors import InputError, UsageError
+from dirql.scenario.play import Play
+from dirql.scenario.values import MODELS, DeviceSource, DriverSource, Scenario
+
+__all__ = ["play_of", "traced"]
+
+FORMATS = {".jsonl": "json_lines", ".txt": "lines"}
+
+
+def play_of(
+    source: str, device: str, inf: str, cpus: int | None, messages: int | None, line: bool, seed: int | None, *, trace: bool
+) -> Play:
+    """The scenario, built."""
+    if source.endswith(".toml"):
+        if device:
+            raise UsageError(f"--device {device}: {source} names its device; leave the option out, or give a driver.py")
+        scenario = Scenario.load(source)
+    else:
+        scenario = _of_driver(source, device)
+    scenario = overridden(scenario, cpus, inf, messages, line)
+    if seed is not None:
+        scenario = replace(scenario, seed=seed)
+    return Play(scenario, trace=trace)
+
+
+def _of_driver(source: str, device: str) -> Scenario:
+    file, _, name = source.partition(":")
+    if not file.endswith(".py"):
+        image = "images (.sys) are not modelled yet"
+        what = image if file.endswith(".sys") else "it is neither a scenario (.toml) nor a driver (.py)"
+        raise UsageError(f"{source}: {what}; give scenario.toml, or driver.py[:Class]")
+    if not device:
+        raise UsageError(f"{source}: which device? give --device {', '.join(sorted(MODELS))}, model.py:Class or a dump")
+    here = Path.cwd()
+    model = device in MODELS or ".py" in device
+    devices = (DeviceSource("model" if model else "dump", device),)
+    return Scenario(source, here, devices=devices, drivers=(DriverSource(f"{file}:{name}" if name else file),))
+
+
+@contextmanager
+def traced(play: Play, path: str, force: bool) -> Iterator[None]:
+    """Write the trace to `path` when the run is over, however it ended; what makes that impossible is said before."""
+    if not path:
+        yield
+        return
+    target = Path(path)
+    form = FORMATS.get(target.suffix)
+    if form is None:
+        raise UsageError(f"--trace {path}: the suffix tells the format; write {' or '.join(FORMATS)}")
+    if target.exists() and not force:
+        raise UsageError(f"--trace {path}: the file exists; choose another name, or give --force")
+    try:
+        file = target.open("w", encoding="utf-8", newline="\n")
+    except OSError as problem:
+        raise InputError(path, "", problem.strerror or str(problem), "name a file that can be written") from None
+    with file:
+        try:
+            yield
+        finally:
+            assert play.system.trace is not None
+            for text in getattr(play.system.trace, form)():
+                file.write(f"{text}\n")

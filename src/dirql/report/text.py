@@ -1,0 +1,348 @@
+"""The report of a run as text, in the words of WDF and of WinDbg's !idt, !wdfinterrupt and !dpcs.
+
+Limits: tables of many rows show their beginning and their end; `--json` has every row.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dirql.report.model import InterruptRow, MessageRow, Report
+from dirql.report.words import clean, compressed, count, plural, ranges, runs, serves
+
+__all__ = ["render"]
+
+MANY = 32  # rows; a longer table is folded
+HEAD, TAIL = 20, 4  # rows that a table still too long keeps
+INSUFFICIENT_RESOURCES = 0xC000_009A
+KINDS = {"msi-x": "MSI-X", "msi": "MSI", "line": "a line", "none": "no interrupt"}
+BAD, GOOD, FAINT, STRONG = "bold red", "bold green", "dim", "bold"
+OBJECT = ("IRQL", "WDFINTERRUPT", "serves")
+COUNTS = ("sent", "delivered", "merged", "latched", "withdrawn", "swallowed", "dropped")
+LOST = ("swallowed", "dropped")
+Row = list[str | Text]
+
+
+def render(report: Report, colour: bool = False, width: int = 80) -> str:
+    """Lines of at most `width` columns, with ANSI colours if asked; no line ends in a blank."""
+    page = _Page(colour, width)
+    _headline(page, report)
+    _resources(page, report)
+    _map(page, report)
+    _messages(page, report)
+    _interrupts(page, report)
+    _callbacks(page, report)
+    _registers(page, report)
+    _verdict(page, report)
+    return page.text()
+
+
+class _Page:
+    """Lines as they are laid out."""
+
+    def __init__(self, colour: bool, width: int) -> None:
+        self.width = width
+        self._file = io.StringIO()
+        self._console = Console(
+            file=self._file, width=width, force_terminal=colour, no_color=not colour, color_system="standard" if colour else None,
+            highlight=False, markup=False, emoji=False, legacy_windows=False, force_jupyter=False,
+        )  # fmt: skip
+
+    def line(self, text: str | Text = "", style: str = "") -> None:
+        """As it is, cut at the width."""
+        if isinstance(text, str):
+            text = Text(text, style=style)
+        self._console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
+
+    def heading(self, text: str, more: str = "") -> None:
+        """An empty line, then the section's name and its gist."""
+        self.line()
+        for index, one in enumerate(textwrap.wrap(f"{text}  {more}" if more else text, self.width, subsequent_indent="  ")):
+            start = len(text) if index == 0 else 0
+            line = Text(one)
+            line.stylize(STRONG, 0, start)
+            self.line(line)
+
+    def words(self, text: str, style: str = "", indent: str = "  ", hanging: str = "    ") -> None:
+        """Wrapped between words."""
+        wrap = textwrap.TextWrapper(self.width, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False)
+        for one in wrap.wrap(clean(text)):
+            self.line(one, style)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Row], left: Sequence[str] = ()) -> None:
+        """Numbers to the right, the columns in `left` to the left."""
+        if not rows:
+            return
+        widths = [max(len(name), *(len(row[index]) for row in rows)) for index, name in enumerate(columns)]
+        gap = 2 if sum(widths) + 2 * len(widths) - 2 <= self.width else 1
+        table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style=FAINT)
+        for index, name in enumerate(columns):
+            rigid = widths[index] if index < len(columns) - 1 else None  # only the last column gives way
+            justify: Literal["left", "right"] = "left" if name in left else "right"
+            table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=rigid)
+        for row in rows:
+            table.add_row(*(cell if isinstance(cell, Text) else Text(cell, FAINT if cell == "-" else "") for cell in row))
+        self._console.print(table)
+
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self._file.getvalue().rstrip("\n").split("\n"))
+
+
+def _headline(page: _Page, report: Report) -> None:
+    who = clean(f"{report.device} {report.function}")
+    driver = f", driver {clean(report.driver)}" if report.driver else ""
+    if report.status & 0x8000_0000:
+        code = 12 if report.kind == "none" and report.status == INSUFFICIENT_RESOURCES else 10
+        verdict, style = f"failed to start with {report.status_name} (Code {code})", BAD
+    else:
+        verdict, style = "started", GOOD
+    line = Text(f"{who}{driver}: ", STRONG)
+    if len(line) + len(verdict) <= page.width:
+        page.line(line.append(verdict, style))
+    else:
+        page.line(line)
+        page.line(f"  {verdict}", style)
+    page.line(f"{plural(report.cpus, 'processor')}, {report.time_ns:,} ns of virtual time")
+
+
+def _resources(page: _Page, report: Report) -> None:
+    if not report.descriptors and report.kind == "none":
+        page.heading("Resources", "none granted")
+        return
+    gist = KINDS[report.kind]
+    if report.kind in ("msi-x", "msi"):
+        gist += f", {report.granted:,} of {plural(report.asked, 'message')} granted"
+    elif report.kind == "line" and report.asked > 1:
+        gist += f" instead of the {report.asked:,} messages asked for"
+    page.heading("Resources", gist)
+    if report.synthetic:
+        page.words("synthetic: Windows grants all messages, one, or the line; this count was forced", BAD)
+    if report.why:
+        page.words(f"because: {report.why}")
+    rows: list[Row] = []
+    numbered = list(enumerate(report.descriptors))
+    for group in runs(numbered, lambda a, b: _is_message(a[1]) and _is_message(b[1])):
+        first, last = group[0], group[-1]
+        index = str(first[0]) if first is last else f"{first[0]}-{last[0]}"
+        rows.append([index, first[1]["type"], _descriptor([one for _, one in group])])
+    page.table(["#", "type", "translated"], rows, left=["type", "translated"])
+
+
+def _is_message(descriptor: dict[str, Any]) -> bool:
+    return bool(descriptor["type"] == "interrupt" and "message_count" in descriptor["raw"])
+
+
+def _descriptor(group: list[dict[str, Any]]) -> str:
+    first = group[0]
+    union = first["translated"]
+    if first["type"] == "interrupt":
+        share = "shared" if first["share"] == "shared" else "exclusive"
+        if not _is_message(first):
+            return f"level, {share}, GSI {first['raw']['vector']}, vector {union['vector']:#x}, IRQL {union['level']}"
+        messages = sum(one["raw"]["message_count"] for one in group)
+        vectors = sorted({one["translated"]["vector"] + i for one in group for i in range(one["raw"]["message_count"])})
+        span = f"vectors {vectors[0]:#x}-{vectors[-1]:#x}" if len(vectors) > 1 else f"vector {vectors[0]:#x}"
+        together = " in one descriptor" if messages > len(group) else ""
+        return f"{plural(messages, 'message')}{together}, latched{', shared' if share == 'shared' else ''}, {span}"
+    if "length" in union:
+        length = "length unknown" if union["length"] is None else f"{union['length']:#x} bytes"
+        return f"{union['start']:#x}, {length}"
+    return ", ".join(f"{key} {value}" for key, value in union.items())
+
+
+def _map(page: _Page, report: Report) -> None:
+    if report.line is not None:
+        _line_map(page, report.line, report.interrupts)
+    elif report.kind != "none":
+        _message_map(page, report)
+
+
+def _line_map(page: _Page, line: dict[str, Any], interrupts: Sequence[InterruptRow]) -> None:
+    page.heading("Map", "line → vector → processors → interrupt object → what it serves")
+    served: list[InterruptRow | None] = [row for row in interrupts if row.vector == line["vector"]]
+    where: Row = [f"GSI {line['gsi']}", f"{line['vector']:#x}", ranges(line["cpus"]), str(line["irql"])]
+    page.table(["line", "vector", "cpus", *OBJECT], [[*where, *_object(row)] for row in served or [None]], left=OBJECT[1:])
+
+
+def _message_map(page: _Page, report: Report) -> None:
+    objects: dict[int | None, InterruptRow] = {r.message: r for r in reversed(report.interrupts) if r.message is not None}
+    entries = report.kind == "msi-x"  # MSI has no table: its messages are the OS messages
+    what = "MSI-X table entry → OS message" if entries else "MSI message"
+    page.heading("Map", f"{what} → vector → processors → interrupt object")
+    shown = [row for row in report.messages if entries or row.message is not None]
+    rows = []
+    for group in runs(shown, lambda a, b: a.message == b.message or (a.message not in objects and b.message not in objects)):
+        row = next((objects[one.message] for one in group if one.message in objects), None)
+        messages = [one.message for one in group if one.message is not None]
+        first: Row = [ranges(messages)]
+        where: Row = [f"{row.vector:#x}", ranges(row.cpus), str(row.irql)] if row is not None else ["-", "-", "-"]
+        rows.append([*([_span([one.entry for one in group])] if entries else []), *first, *where, *_object(row)])
+    page.table([*(["entry"] if entries else []), "message", "vector", "cpus", *OBJECT], _shortened(rows), left=OBJECT[1:])
+    idle = [row.object for row in report.interrupts if not row.vector]
+    if idle:
+        page.words(f"without a resource, so never connected: WDFINTERRUPT {ranges(idle)}")
+    beyond = [row.entry for row in report.messages[report.granted :]]
+    if entries and beyond and report.granted:
+        many = f"entry {beyond[0]} is" if len(beyond) == 1 else f"entries {ranges(beyond)} are"
+        page.words(f"{many} beyond the grant: Windows aims what it does not use at message 0")
+
+
+def _object(row: InterruptRow | None) -> Row:
+    if row is None:
+        return [Text("none", BAD), "-"]
+    name = "" if row.name == f"interrupt{row.object}" else f" {clean(row.name)}"
+    return [f"{row.object}{name}", serves(row.serves) or "-"]
+
+
+def _messages(page: _Page, report: Report) -> None:
+    rows = [row for row in report.messages if report.kind == "msi-x" or row.message is not None or row.sent]
+    if not any(row.sent for row in rows):
+        page.heading("Messages", "none was sent" + ("; the function interrupts by its line" if report.line is not None else ""))
+        return
+    page.heading("Messages", "what became of each")
+    many = len([row for row in rows if row.sent]) > MANY
+    lines: list[Row] = []
+    together = False
+    for group in runs(rows, lambda a, b: (many or not a.sent) and _counts(a) == _counts(b)):
+        first = group[0]
+        together = together or (len(group) > 1 and first.sent > 0)
+        label = _span([one.entry for one in group])
+        cpus = {cpu for one in group for cpu in one.cpus}
+        lines.append([label, *_cells(_counts(first)), ranges(cpus) if first.sent else "-"])
+    everyone = sorted({cpu for row in rows for cpu in row.cpus})
+    totals = [sum(counts) for counts in zip(*(_counts(row) for row in rows), strict=True)]
+    shortened = _shortened(lines)
+    if len(rows) > 1:
+        shortened.append([Text("total", STRONG), *_cells(totals), ranges(everyone)])
+    page.table(["entry" if report.kind == "msi-x" else "message", *COUNTS, "cpus"], shortened, left=["cpus"])
+    if together:
+        page.words("a row of several entries counts each of them", FAINT)
+    for row in rows:
+        if row.in_flight:
+            page.words(f"still in flight of {row.entry}: {row.in_flight:,}", BAD)
+        if row.dropped:
+            page.words(f"dropped of {row.entry}: " + ", ".join(f"{n:,} {why}" for why, n in sorted(row.dropped.items())), BAD)
+    wrong = [row.entry for row in rows if not row.balanced]
+    if wrong:
+        page.words(f"the fates of {ranges(wrong)} do not sum to what was sent: this is a bug of dirql, report it", BAD)
+    else:
+        page.words("the fates sum to what was sent", FAINT)
+
+
+def _counts(row: MessageRow) -> list[int]:
+    dropped = sum(row.dropped.values())
+    return [row.sent, row.delivered, row.merged, row.latched, row.withdrawn, row.swallowed, dropped, row.in_flight]
+
+
+def _cells(counts: Sequence[int]) -> Row:
+    return [Text(count(n), BAD) if n and name in LOST else count(n) for n, name in zip(counts, COUNTS, strict=False)]
+
+
+def _interrupts(page: _Page, report: Report) -> None:
+    rows = report.interrupts
+    if not rows:
+        return
+    page.heading("Interrupt objects", "calls, and virtual time in ns")
+    lines: list[Row] = []
+    for group in runs(rows, lambda a, b: not (a.isr_calls or a.dpc_calls or b.isr_calls or b.dpc_calls)):
+        first = group[0]
+        lines.append([_span([one.object for one in group]), *_calls(first)])
+    lines = _shortened(lines)
+    if len(rows) > 1:
+        total = InterruptRow(
+            0, "", None, 0, (), 0, (), sum(r.isr_calls for r in rows), sum(r.isr_claimed for r in rows),
+            sum(r.isr_ns for r in rows), sum(r.dpc_calls for r in rows), sum(r.dpc_ns for r in rows),
+        )  # fmt: skip
+        lines.append([Text("total", STRONG), *_calls(total)])
+    page.table(["object", "ISR calls", "claimed", "ISR ns", "per call", "DPC calls", "DPC ns", "per call"], lines)
+
+
+def _calls(row: InterruptRow) -> Row:
+    unclaimed = row.isr_calls and row.isr_claimed < row.isr_calls
+    return [
+        count(row.isr_calls), Text(count(row.isr_claimed), BAD) if unclaimed else count(row.isr_claimed), count(row.isr_ns),
+        _each(row.isr_ns, row.isr_calls), count(row.dpc_calls), count(row.dpc_ns), _each(row.dpc_ns, row.dpc_calls),
+    ]  # fmt: skip
+
+
+def _each(ns: int, calls: int) -> str:
+    return count(round(ns / calls)) if calls else "-"
+
+
+def _callbacks(page: _Page, report: Report) -> None:
+    if report.callbacks:
+        page.heading("Callbacks", "in the order of their calls")
+        page.words(" → ".join(compressed([name for name, _ in report.callbacks])), hanging="  ")
+
+
+def _registers(page: _Page, report: Report) -> None:
+    reads, writes = plural(report.register_reads, "read"), plural(report.register_writes, "write")
+    if not report.reads_at_dirql:
+        page.heading("Registers", f"{reads}, {writes}; none read at DIRQL")
+        return
+    at_dirql = f"{report.registers_read_at_dirql:,} read at DIRQL, each a round trip over PCIe:"
+    page.heading("Registers", f"{reads}, {writes}; {at_dirql}")
+    rows: list[Row] = [[clean(where), f"{times:,}"] for where, times in report.reads_at_dirql.items()]
+    page.table(["  register", "reads"], [[f"  {row[0]}", row[1]] for row in _shortened(rows)], left=["  register"])
+
+
+def _verdict(page: _Page, report: Report) -> None:
+    if report.unserved:
+        page.heading("Unserved", "work that the device still has outstanding")
+        for what in _limited(report.unserved):
+            page.words(what, BAD)
+    if report.stuck:
+        page.heading("Stuck threads")
+        for what in _limited(report.stuck):
+            page.words(what, BAD)
+    if report.findings:
+        page.heading("Findings")
+        for finding in report.findings:
+            times = f", {finding.count:,} times" if finding.count > 1 else ""
+            page.words(f"{finding.level} {finding.rule}: {finding.sentence}", "" if finding.level == "advice" else BAD)
+            page.words(f"at {finding.time:,} ns, {finding.where}{times}", FAINT, "      ", "      ")
+    stop = report.bugcheck
+    if stop is not None and stop["kind"] == "bugcheck":
+        page.heading("Bugcheck")
+        parameters = ", ".join(f"{value:#x}" for value in stop["parameters"])
+        page.words(f"{stop['name']} ({stop['code']:x}), arguments {parameters}", BAD)
+        page.words(stop["why"])
+    elif stop is not None:
+        page.heading("Hang", stop["rule"])
+        page.words(stop["why"], BAD)
+    page.line()
+    if report.clean:
+        page.line("nothing found", GOOD)
+        return
+    parts = [
+        plural(len(report.findings_that_count), "finding") if report.findings_that_count else "",
+        ("a bugcheck" if stop["kind"] == "bugcheck" else "a hang") if stop is not None else "",
+        "work left unserved" if report.unserved else "",
+        plural(len(report.stuck), "stuck thread") if report.stuck else "",
+        "the device did not start" if report.status & 0x8000_0000 else "",
+    ]
+    page.line("found: " + ", ".join(part for part in parts if part), BAD)
+
+
+def _span(numbers: Sequence[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]}-{numbers[-1]}"
+
+
+def _shortened(rows: list[Row]) -> list[Row]:
+    """A long table's first and last rows, and between them how many are left out."""
+    if len(rows) <= MANY:
+        return list(rows)
+    left_out = len(rows) - HEAD - TAIL
+    gap: Row = [Text(f"{left_out:,} more", FAINT), *(Text("…", FAINT) for _ in rows[0][1:])]
+    return [*rows[:HEAD], gap, *rows[-TAIL:]]
+
+
+def _limited(lines: Sequence[str]) -> list[str]:
+    return list(lines) if len(lines) <= MANY else [*lines[:HEAD], f"and {len(lines) - HEAD:,} more: --json has them all"]

@@ -1,0 +1,222 @@
+"""Plays a scenario: builds the system, starts it, gives it its workload and steps, stops it and reports.
+
+What a user's file does wrong on the way (no such class, an option that the model has not, an exception in a workload) is an
+InputError that names the file and the line.
+"""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dirql import ntstatus
+from dirql.device import models
+from dirql.device.device import Device
+from dirql.errors import DirqlError, InputError, UsageError
+from dirql.hosts.python import load_object, load_python_driver
+from dirql.machine.chooser import RandomChooser
+from dirql.pci.dump_function import DumpFunction
+from dirql.pci.function import Function
+from dirql.pnp.inf import Inf
+from dirql.report.model import Report
+from dirql.scenario.dump_choice import functions_of
+from dirql.scenario.steps import Step
+from dirql.scenario.values import MODELS, DeviceSource, Scenario
+from dirql.system import System
+from dirql.wdf.framework import Verifier
+
+__all__ = ["Play", "build_device", "run"]
+
+
+def run(scenario: Scenario) -> Report:
+    """The whole of it; the report of the first device."""
+    return Play(scenario).run()[0]
+
+
+class Play:
+    """A scenario under way: `system`, the functions that are plugged (`cards`), and what it found."""
+
+    def __init__(self, scenario: Scenario, *, trace: bool = False) -> None:
+        self.scenario = scenario
+        chooser = RandomChooser(scenario.seed) if scenario.seed is not None else None
+        self.system = System(
+            scenario.cpus, windows=scenario.windows, trace=trace, chooser=chooser, costs=scenario.costs,
+            verifier=Verifier(scenario.verify_kmdf, scenario.verify_driver), memory=scenario.memory,
+        )  # fmt: skip
+        self.cards: list[_Card] = []
+        for source in scenario.devices:
+            function = build_device(scenario, source)
+            if any(function.name == card.function.name for card in self.cards):
+                problem = f"a second device is named {function.name!r}"
+                raise InputError(scenario.source, source.where, problem, "give one of them a name = …")
+            self.cards.append(_Card(source, self.system.plug(function)))
+        for driver in scenario.drivers:
+            inf = Inf.load(scenario.base / driver.inf, windows=scenario.windows) if driver.inf else None
+            if driver.python:
+                self.system.load(load_python_driver(driver.python, scenario.base), inf)
+        for cpu, count in scenario.reserve.items():
+            self._reserve(cpu, count)
+
+    def start(self) -> int:
+        """Enumerate, grant, start; an NTSTATUS."""
+        if not any(driver.python for driver in self.scenario.drivers):
+            raise InputError(self.scenario.source, "", "there is no driver", '[driver] python = "driver.py:Class" names one')
+        return self.system.start(self.scenario.grant)
+
+    def run(self) -> list[Report]:
+        """From the start to the reports of all devices."""
+        if ntstatus.nt_success(self.start()):
+            self._work()
+        self.system.run()
+        self.system.shut_down()
+        return self.reports()
+
+    def reports(self) -> list[Report]:
+        """Of each device, as it is now."""
+        return [self.system.report(card.function) for card in self.cards]
+
+    def _work(self) -> None:
+        scenario = self.scenario
+        if scenario.workload:
+            self._call(scenario.workload, self.cards[0].function, scenario.workload_where)
+        elif not scenario.steps:
+            for card in self.cards:
+                self._stimulate(card, Step("exercise"))
+        for step in scenario.steps:
+            if self.system.stopped is None:
+                self._step(step)
+
+    def _step(self, step: Step) -> None:
+        card = next((one for one in self.cards if one.source.name == step.device), self.cards[0])
+        system, function = self.system, card.function
+        match step.action:
+            case "run":
+                system.run()
+            case "run_ns":
+                system.run(for_ns=step.value)
+            case "call":
+                self._call(step.value, function, step.where)
+            case "rebalance" | "remove" | "surprise_remove" if card.gone:
+                problem = f"{function.name} was removed by a step before"
+                raise InputError(self.scenario.source, step.where, problem, "drop this step")
+            case "rebalance":
+                status = system.rebalance(function, step.value)
+                card.gone = not ntstatus.nt_success(status) and system.node(function).stack is None
+            case "remove":
+                card.gone = ntstatus.nt_success(system.remove(function))
+            case "surprise_remove":
+                system.surprise_remove(function)
+                card.gone = True
+            case _:
+                self._stimulate(card, step)
+
+    def _stimulate(self, card: _Card, step: Step) -> None:
+        """Call the model's own method; one that has no workload of its own (a dump) has nothing to exercise."""
+        arguments: Mapping[str, Any] = step.value or {}
+        method = getattr(card.function, step.action, None)
+        if method is None:
+            if step.where:
+                problem = f"{card.function.name} has no {step.action}()"
+                raise InputError(self.scenario.source, step.where, problem, 'call = "file.py:function" can do anything')
+            return
+        _bind(method, step.action, arguments, self.scenario.source, step.where)
+        self._guard(lambda: method(**arguments), step.where)
+
+    def _call(self, reference: str, function: Function, where: str) -> None:
+        scenario = self.scenario
+        routine = load_object(reference, scenario.base)
+        if not callable(routine):
+            raise InputError(scenario.source, where, f"{reference} is no function", "name a function of one or two arguments")
+        wanted = [p for p in inspect.signature(routine).parameters.values() if p.default is p.empty and p.kind in _POSITIONAL]
+        arguments: list[Any] = [function] if len(wanted) == 1 else [self.system, function]
+        if len(wanted) not in (1, 2):
+            problem = f"{reference} takes {len(wanted)} arguments"
+            raise InputError(scenario.source, where, problem, "it is called with (card), or (system, card)")
+        self._guard(lambda: routine(*arguments), where)
+
+    def _guard(self, action: Callable[[], Any], where: str) -> None:
+        """What goes wrong in a user's file is told with its line; what dirql refuses, with the line of the scenario."""
+        try:
+            action()
+        except InputError:
+            raise
+        except DirqlError as problem:
+            raise InputError(self.scenario.source, where, str(problem)) from None
+        except Exception as problem:
+            theirs = [f for f in traceback.extract_tb(problem.__traceback__) if not _ours(f.filename)]
+            if not theirs:
+                raise
+            at = theirs[-1]
+            raise InputError(at.filename, f"line {at.lineno}", f"{type(problem).__name__}: {problem}") from problem
+
+    def _reserve(self, cpu: int, count: int) -> None:
+        try:
+            self.system.pnp.arbiter.reserve(cpu, count)
+        except UsageError as problem:
+            raise InputError(self.scenario.source, "", f"[grant] reserve: {problem}", "reserve fewer") from None
+
+
+@dataclass
+class _Card:
+    source: DeviceSource
+    function: Function
+    gone: bool = False
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_PACKAGE = Path(__file__).parent.parent
+
+
+def build_device(scenario: Scenario, source: DeviceSource) -> Function:
+    """The function that a [device] describes."""
+    if source.kind == "dump":
+        return _dump(scenario, source)
+    if source.reference in MODELS:
+        model: Any = getattr(models, MODELS[source.reference])
+    else:
+        model = load_object(source.reference, scenario.base, Device)
+    if not (inspect.isclass(model) and issubclass(model, Device)):
+        raise InputError(scenario.source, source.where, f"{source.reference} is no dirql.device.Device", "name a model's class")
+    options = dict(source.options)
+    if source.name:
+        options["name"] = source.name
+    _bind(model, source.reference, options, scenario.source, source.where)
+    try:
+        built: Device = model(**options)
+    except DirqlError as problem:
+        raise InputError(scenario.source, source.where, str(problem), "correct [device.options]") from None
+    except Exception as problem:
+        what = f"{source.reference}: {type(problem).__name__}: {problem}"
+        raise InputError(scenario.source, source.where, what, "correct [device.options], or the model") from problem
+    return built
+
+
+def _dump(scenario: Scenario, source: DeviceSource) -> DumpFunction:
+    path = str(scenario.base / source.reference)
+    found = functions_of(path, source.function)
+    if len(found) != 1:
+        raise InputError(path, "", f"it holds {len(found)} functions", f'choose one: function = "{found[0].address}"')
+    return DumpFunction(found[0].sized(source.bars))
+
+
+def _bind(target: Callable[..., Any], name: str, arguments: Mapping[str, Any], source: str, where: str) -> None:
+    """InputError unless every argument is one that `target` has, and none that it needs is missing."""
+    signature = inspect.signature(target)
+    known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    has = f"it has {', '.join(known)}" if known else "it has none"
+    for key in arguments:
+        if key not in known and not open_ended:
+            raise InputError(source, where, f"{name} has no option {key!r}", has)
+    try:
+        signature.bind(**arguments)
+    except TypeError as problem:
+        raise InputError(source, where, f"{name}: {problem}", has) from None
+
+
+def _ours(file: str) -> bool:
+    return Path(file).is_relative_to(_PACKAGE)
