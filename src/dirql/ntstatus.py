@@ -68,6 +68,7 @@ STATUS_INVALID_BUFFER_SIZE:               Final = 0xC000_0206
 STATUS_NOT_FOUND:                         Final = 0xC000_0225
 STATUS_DEVICE_REMOVED:                    Final = 0xC000_02B6
 STATUS_POWER_STATE_INVALID:               Final = 0xC000_02D3
+# Model choice: PAUSED, BUSY, TOO_MANY_TRANSFERS, TOO_FRAGMENTED, NO_CALLBACK were not checked against wdfstatus.h.
 STATUS_WDF_PAUSED:                        Final = 0xC020_0203
 STATUS_WDF_BUSY:                          Final = 0xC020_0204
 STATUS_WDF_TOO_MANY_TRANSFERS:            Final = 0xC020_0206

@@ -21,14 +21,16 @@ import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import dirql
 from dirql.ddi import routine_of
 from dirql.facts import Routine
+from dirql.facts.routines import routines
 
 __all__ = [
     "EXAMPLE", "LINK", "ROOT", "SOURCE", "SOURCE_NAME", "Block", "blocks", "c_name", "declared_routines", "output_of", "pages",
@@ -37,7 +39,11 @@ __all__ = [
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "dirql"
-FENCE = re.compile(r"^```(?:console\n(?P<session>.*?)^```|python\n(?P<program>.*?)^```(?:\n\n```text\n(?P<output>.*?)^```)?)$", re.M | re.S)
+FENCE = re.compile(
+    r"^```(?:console\n(?P<session>.*?)^```"
+    r"|python\n(?P<program>.*?)^```(?:\n\n```text\n(?P<output>.*?)^```)?)$",
+    re.M | re.S,
+)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SOURCE_NAME = re.compile(r"`([a-z_]+/[a-z_/]+\.(?:py|csv))`")
 EXAMPLE = re.compile(r"examples/[\w/.-]+\.(?:toml|inf|py|txt)")
@@ -48,12 +54,12 @@ SECTION = re.compile(r"(<!-- begin (\w[\w-]*)[^>]*-->\n)(.*?)(<!-- end -->)", re
 
 
 class Block(NamedTuple):
-    """One block of a page: `number` counts the page's blocks from 0; `shown` is what should be printed, or a session."""
+    """One block of a page: `number` counts the page's blocks from 0; `shown` is a session, or what the program prints."""
 
     page: str
     number: int
     program: str | None
-    shown: str
+    shown: str | None
 
 
 def pages() -> list[Path]:
@@ -65,23 +71,25 @@ def blocks() -> Iterator[Block]:
     """Every block that runs."""
     for page in pages():
         for number, found in enumerate(FENCE.finditer(page.read_text("utf-8"))):
-            yield Block(page.relative_to(ROOT).as_posix(), number, found["program"], found["session"] or found["output"] or "")
+            shown = found["session"] if found["program"] is None else found["output"]
+            yield Block(page.relative_to(ROOT).as_posix(), number, found["program"], shown)
 
 
-def rewritten(block: Block) -> str:
+def rewritten(block: Block) -> str | None:
     """What the block should show."""
     if block.program is not None:
         printed = run_python(block.program)
-        return printed if block.shown else ""
+        return None if block.shown is None else printed
+    assert block.shown is not None
     lines = [line for line in block.shown.splitlines() if line.startswith("$ ")]
     return "".join(f"{line}\n{output_of(line[2:])}" for line in lines)
 
 
-def put(text: str, block: Block, shown: str) -> str:
+def put(text: str, block: Block, shown: str | None) -> str:
     """The page's text with that block showing `shown`."""
     found = list(FENCE.finditer(text))[block.number]
     start, end = found.span("session" if block.program is None else "output")
-    return text if start < 0 else text[:start] + shown + text[end:]
+    return text if shown is None else text[:start] + shown + text[end:]
 
 
 def output_of(command: str) -> str:
@@ -98,15 +106,18 @@ def output_of(command: str) -> str:
     if pipe:
         done = subprocess.run(["sh", "-c", rest], input=text, capture_output=True, text=True, check=False, cwd=ROOT)
         text, status = done.stdout + done.stderr, done.returncode
-    text = "".join(line.rstrip() + "\n" for line in text.splitlines())
-    return text + (f"{status}\n" if echo else "")
+    return _trimmed(text) + (f"{status}\n" if echo else "")
 
 
 def run_python(text: str) -> str:
     """What a program prints."""
     with inside(ROOT) as printed:
         exec(compile(text, "block.py", "exec"), {"__name__": "__main__"})
-    return printed.getvalue()
+    return _trimmed(printed.getvalue())
+
+
+def _trimmed(text: str) -> str:
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
 @contextlib.contextmanager
@@ -166,31 +177,51 @@ def relative(path: Path) -> str:
 
 
 def wdf_routines() -> str:
-    return _routines(lambda row: row.name.startswith("Wdf"))
+    return _routines(lambda name: name.startswith("Wdf"))
 
 
 def wdm_routines() -> str:
-    return _routines(lambda row: not row.name.startswith("Wdf"))
+    return _routines(lambda name: not name.startswith("Wdf"))
 
 
-def _routines(wanted: Callable[[Routine], bool]) -> str:
-    rows = sorted({(c_name(row), call, _limit(row)) for row, call in declared_routines() if wanted(row)})
-    return _table(("C", "Python", "IRQL"), [(f"`{c}`", f"`{python}`", limit) for c, python, limit in rows])
+def _routines(wanted: Callable[[str], bool]) -> str:
+    rows = {(c_name(row), call, _limit(row)) for row, call in declared_routines() if wanted(row.name)}
+    declared = {c for c, _, _ in rows}
+    others = ((name, call) for name, call in undeclared_routines() if wanted(name) and name not in declared)
+    rows |= {(name, call, _limit(routines().get(name)) + ", unchecked") for name, call in others}
+    return _table(("C", "Python", "IRQL"), [(f"`{c}`", f"`{python}`", limit) for c, python, limit in sorted(rows)])
 
 
 def declared_routines() -> Iterator[tuple[Routine, str]]:
-    """Every routine that some method or function of dirql is declared to be, and how Python calls it."""
+    """Every routine that some method or function of dirql is declared to be (`ddi`), and how Python calls it."""
+    for _, method, call in _callables():
+        if (row := routine_of(method)) is not None:
+            yield row, ENTRIES.get(row.name, call)
+
+
+def undeclared_routines() -> Iterator[tuple[str, str]]:
+    """Routines that only a docstring names: those of values, which belong to no machine."""
+    for name, method, call in _callables():
+        found = re.match(r"(Wdf[A-Z][A-Za-z0-9]+)\b", method.__doc__ or "")
+        if found is not None and routine_of(method) is None and not name.startswith("_"):
+            yield found[1], call
+
+
+def _callables() -> Iterator[tuple[str, Callable[..., object], str]]:
+    """(name, function, how Python calls it) of all that dirql defines."""
     for module in _modules():
+        package = _package(module.__name__)
         for name, value in vars(module).items():
             if getattr(value, "__module__", None) != module.__name__:
                 continue
             if inspect.isclass(value):
                 for attribute, one in vars(value).items():
                     method = getattr(one, "__func__", one)
-                    if (row := routine_of(method)) is not None:
-                        yield row, _spelling(row, value, attribute, method, isinstance(one, classmethod))
-            elif (row := routine_of(value)) is not None:
-                yield row, f"{_package(module.__name__)}.{name}({_parameters(value, 0)})"
+                    if inspect.isfunction(method):
+                        receiver = _receiver(value, package, isinstance(one, classmethod))
+                        yield attribute, method, f"{receiver}.{attribute}({_parameters(method, 1)})"
+            elif inspect.isfunction(value):
+                yield name, value, f"{package}.{name}({_parameters(value, 0)})"
 
 
 ENTRIES = {"WdfInterruptCreate": "wdf.Interrupt.create(device, config, attributes=None)"}  # where a driver enters elsewhere
@@ -200,16 +231,12 @@ RECEIVERS = {
 }  # fmt: skip
 
 
-def _spelling(row: Routine, owner: type, name: str, method: Callable[..., object], of_class: bool) -> str:
-    if row.name in ENTRIES:
-        return ENTRIES[row.name]
-    package = _package(owner.__module__)
-    receiver = RECEIVERS.get(owner.__name__, _snake(owner.__name__))
+def _receiver(owner: type, package: str, of_class: bool) -> str:
     if of_class:
-        receiver = f"{package}.{owner.__name__}"
-    elif package == "wdf" and owner.__name__ == "Object":
-        receiver = "any_object"
-    return f"{receiver}.{name}({_parameters(method, 1)})"
+        return f"{package}.{owner.__name__}"
+    if package == "wdf" and owner.__name__ == "Object":
+        return "any_object"
+    return RECEIVERS.get(owner.__name__, _snake(owner.__name__))
 
 
 def _parameters(method: Callable[..., object], skip: int) -> str:
@@ -229,10 +256,10 @@ def c_name(row: Routine) -> str:
     return row.name
 
 
-def _limit(row: Routine) -> str:
-    limit = f"{row.limit_name}" if row.min_irql == row.max_irql and row.max_irql else f"<= {row.limit_name}"
-    if row.limit_name == "HIGH_LEVEL":
-        limit = "any"
+def _limit(row: Routine | None) -> str:
+    if row is None or row.limit_name == "HIGH_LEVEL":
+        return "any"
+    limit = row.limit_name if row.min_irql == row.max_irql else f"<= {row.limit_name}"
     return limit + ("" if row.enforced else ", warns")
 
 
@@ -247,7 +274,13 @@ def callbacks() -> str:
         for field in dataclasses.fields(owner):
             if field.name.startswith("evt_"):
                 rows.append((f"`{_camel(field.name)}`", f"`{owner.__name__}({field.name}=…)`", _shape(str(field.type))))
-    return _table(("C", "Python", "returns, or takes → returns"), sorted(rows))
+    for _, method, call in _callables():
+        if routine_of(method) is not None:
+            for parameter in inspect.signature(method).parameters.values():
+                if parameter.name.startswith("evt_"):
+                    called = call.partition("(")[0]
+                    rows.append((f"`{_camel(parameter.name)}`", f"`{called}({parameter.name}=…)`", "see the method"))
+    return _table(("C", "Python", "returns, or takes → returns"), sorted(set(rows)))
 
 
 def structures() -> str:
@@ -287,7 +320,7 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def _modules() -> Iterator[object]:
+def _modules() -> Iterator[ModuleType]:
     for found in pkgutil.walk_packages(dirql.__path__, "dirql."):
         if not found.name.endswith("__main__"):
             yield import_module(found.name)
@@ -327,7 +360,7 @@ def _shape(annotation: str) -> str:
     return f"({takes}) → {found[2]}".replace("|", "or")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n" + "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines) + "\n"
 

@@ -125,7 +125,7 @@ def test_a_timer_lands_once_and_not_after_cancelling() -> None:
     for timer in (kept, cancelled, kept):
         c.time = 10
         timer.land(10)
-    assert c.log == [("kept", 0)] and kept.window() is None and cancelled.window() is None
+    assert c.log == [("kept", 10)] and kept.window() is None and cancelled.window() is None
 
 
 def test_the_agenda_offers_each_lane_once_earliest_first() -> None:

@@ -338,3 +338,30 @@ def test_a_waiter_can_get_the_lock_before_the_one_that_gave_it_back_takes_it_aga
         w.run()
         seen.add("".join(w.log))
     assert any("ab" in order[:4] and "ba" in order for order in seen) and len(seen) > 5
+
+
+def test_every_routine_is_a_scheduling_point_while_somebody_interleaves(world: ModuleType) -> None:
+    chooser = world.First()
+    w = world.World(1, chooser=chooser)
+    event = Event(w.kernel)
+
+    def work() -> None:
+        space = w.kernel.mm_map_io_space(world.BAR0, 0x100)
+        for turn in range(10):
+            space.write_register_ulong(0, turn)
+            if turn % 2:
+                space.read_register_ulong(0)  # a flush, which leaves the agenda what nobody waits for any more
+            for _ in range(50):
+                event.read_state()
+
+    w.run_thread(work)
+    assert chooser.steps.count("KeReadStateEvent") == 500
+
+
+@pytest.mark.parametrize("interleaves", [False, True])
+def test_time_does_not_run_on_to_a_time_out_that_was_cancelled(world: ModuleType, interleaves: bool) -> None:
+    w = world.World(2, chooser=RandomChooser(1) if interleaves else None)
+    event, timer = Event(w.kernel), Ktimer(w.kernel)
+    w.thread(lambda: w.kernel.ke_wait_for_single_object(event, 10_000_000_000))
+    w.run_thread(lambda: (timer.set(5_000_000_000), w.stall(20), timer.cancel(), event.set()))
+    assert w.machine.time < 1_000_000

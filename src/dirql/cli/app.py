@@ -77,17 +77,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(_status(sys.argv[1:] if arguments is None else arguments))
 
 
-def _status(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int:
+    """Not through typer's main(), which has words and exit statuses of its own for what is told apart below."""
     command = typer.main.get_command(app)
+    status = 0
     try:
-        status = command.main(list(arguments), prog_name="dirql", standalone_mode=False)
-        sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        with command.make_context("dirql", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        status = end.exit_code
+    sys.stdout.flush()
+    return status
+
+
+def _status(arguments: Sequence[str]) -> int:
+    try:
+        return _run(arguments)
     except DirqlError as problem:
         return _complain(str(problem))
-    except typer.Abort:
-        return INTERRUPTED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
         # Python flushes again at exit; there must be something that takes it.
@@ -96,9 +104,8 @@ def _status(arguments: Sequence[str]) -> int:
     except Exception as problem:
         message = getattr(problem, "format_message", None)
         if message is not None:  # what typer says of a command line
-            context = getattr(problem, "ctx", None)
-            path = context.command_path if context is not None else "dirql"
-            return _complain(f"{message()} (see {path} --help)")
+            used = getattr(problem, "ctx", None)
+            return _complain(f"{message()} (see {used.command_path if used is not None else 'dirql'} --help)")
         traceback.print_exc()
         return _complain("this is a bug of dirql: report it with the lines above and the input that did it", BUG)
 

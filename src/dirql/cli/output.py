@@ -14,12 +14,12 @@ from dirql.errors import UsageError
 __all__ = ["Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "print_json", "width"]
 
 # fmt: off
-Cpus            = Annotated[int | None, typer.Option("--cpus", metavar="N", min=1, max=64, help="Processors; default 4.")]
+Cpus            = Annotated[int | None, typer.Option("--cpus", metavar="N", help="Processors, 1 to 64; default 4.")]
 FunctionAddress = Annotated[str, typer.Option("--function", metavar="BDF", help="Only this function of the dump, as 01:00.0.")]
 Inf             = Annotated[str, typer.Option("--inf", metavar="FILE", help="The driver's INF.")]
 Json            = Annotated[bool, typer.Option("--json", help="JSON, as docs/json.md lists it.")]
 Line            = Annotated[bool, typer.Option("--line", help="Grant the line, as when no message can be had.")]
-Messages        = Annotated[int | None, typer.Option("--messages", metavar="N", min=1, max=2048, help="Grant N messages.")]
+Messages        = Annotated[int | None, typer.Option("--messages", metavar="N", help="Grant N messages.")]
 # fmt: on
 
 

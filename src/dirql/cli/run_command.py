@@ -21,7 +21,7 @@ def run(
     messages: Messages = None,
     line: Line = False,
     seed: Annotated[
-        int | None, typer.Option("--seed", metavar="N", min=0, help="Interleave processors and events by this seed.")
+        int | None, typer.Option("--seed", metavar="N", help="Interleave processors and events by this seed.")
     ] = None,
     json: Json = False,
     trace: Annotated[str, typer.Option("--trace", metavar="FILE", help="Write every event to FILE: .jsonl or .txt.")] = "",

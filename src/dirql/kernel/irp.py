@@ -46,16 +46,20 @@ def ctl_code(device_type: int, function: int, method: Method, access: int = 0) -
 
 
 class Irp:
-    """IRP. `input` goes to the driver, up to `output_length` bytes come back; `cancel_routine` is IoSetCancelRoutine's."""
+    """IRP. `input` goes to the driver, up to `output_length` bytes come back; `cancel_routine` is IoSetCancelRoutine's.
+
+    `direct_input` is what the output buffer of METHOD_IN_DIRECT holds when it is sent.
+    """
 
     def __init__(
         self, kernel: Kernel, major: MajorFunction, *, input: bytes = b"", output_length: int = 0, offset: int = 0,
-        io_control_code: int = 0, file_object: Any = None, user_mode: bool = True, name: str = "",
+        io_control_code: int = 0, file_object: Any = None, user_mode: bool = True, name: str = "", direct_input: bytes = b"",
     ) -> None:  # fmt: skip
         self.kernel = kernel
         self.major = MajorFunction(major)
         self.name = name or self.major.name.lower().replace("_", " ")
-        self.input, self.output_length = bytes(input), output_length
+        self.input, self.output_length = bytes(input), max(output_length, len(direct_input))
+        self.direct_input = bytes(direct_input)
         self.offset, self.io_control_code = offset, io_control_code
         self.file_object, self.user_mode = file_object, user_mode
         self.status = ntstatus.STATUS_PENDING
@@ -121,6 +125,7 @@ class Irp:
                 self._system[:] = self.input
             if self.output_length:
                 self._user = Buffer.allocate(memory, self.output_length)
+                self._user[: len(self.direct_input)] = self.direct_input
 
     @property
     def input_buffer(self) -> Buffer | None:

@@ -28,8 +28,8 @@ class Landable(Protocol):
 
     name: str
 
-    def land(self, time: int) -> None:
-        """Its time has come."""
+    def land(self, time: int) -> bool:
+        """Its time has come; False when nothing was left of it (flushed or cancelled), and nothing happened."""
 
     def land_one(self) -> None:
         """Its next event lands now, because a chooser says so."""
@@ -62,8 +62,10 @@ class Agenda:
         heap = self.heap
         time, _, what = heappop(heap)
         self.horizon = heap[0][0] if heap else FOREVER
-        self.clock.time = time
-        what.land(time)
+        clock = self.clock
+        before, clock.time = clock.time, time
+        if not what.land(time):
+            clock.time = before
         return time
 
     def open(self) -> Iterator[Landable]:
@@ -95,7 +97,7 @@ class Lane:
             queue.append((time, action, a, b))
             self._agenda.add(time, self)
 
-    def land(self, time: int) -> None:
+    def land(self, time: int) -> bool:
         """What is due at `time` lands, unless a flush landed it before; the next one's time goes on the agenda."""
         queue = self.queue
         landed = False
@@ -105,6 +107,7 @@ class Lane:
             landed = True
         if landed and queue:
             self._agenda.add(queue[0][0], self)
+        return landed
 
     def land_one(self) -> None:
         """The head alone lands, whatever its time."""
@@ -145,11 +148,13 @@ class Timer:
         """It will not land."""
         self._action = None
 
-    def land(self, time: int) -> None:
+    def land(self, time: int) -> bool:
         """Run the action."""
         action, self._action = self._action, None
-        if action is not None:
-            action()
+        if action is None:
+            return False
+        action()
+        return True
 
     def land_one(self) -> None:
         """The same, whatever its time."""

@@ -125,8 +125,9 @@ class Scheduler:
         """Who goes on, after everything that is due before; None when there is nobody. Sets the horizon for who does."""
         agenda = self.agenda
         if self.chooser.interleaves:
+            chosen = self._ask(current)
             agenda.horizon = -1
-            return self._ask(current)
+            return chosen
         ready, heap, until = self.ready, agenda.heap, self._until
         while True:
             if ready and (not heap or heap[0][0] > ready[0][0]):

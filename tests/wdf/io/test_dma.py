@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dirql import ntstatus
 from dirql.errors import NotModelled
 from dirql.kernel import BugCheck
-from dirql.kernel.irp import Irp
+from dirql.kernel.irp import Irp, MajorFunction, Method, ctl_code
 from dirql.kernel.mdl import Buffer, Mdl
 from dirql.machine import PAGE_SIZE
 from dirql.machine import Memory as Ram
@@ -285,6 +285,19 @@ def test_a_part_of_a_request_can_be_moved(io: Any) -> None:
     w.run()
     w.call(lambda: (dma.initialize_using_offset(requests[0], card.program, WRITE, 2, 3), dma.execute()))
     assert card.fetch() == b"cde"
+
+
+def test_the_output_buffer_of_method_in_direct_goes_to_the_device(io: Any) -> None:
+    w = io()
+    card, dma = Card(w), transaction(w, enabler(w))
+    requests: list[Any] = []
+    w.queue(IoQueueDispatchType.Parallel, default_queue=True, evt_io_default=lambda queue, request: requests.append(request))
+    code = ctl_code(0x22, 1, Method.IN_DIRECT)
+    irp = Irp(w.kernel, MajorFunction.DEVICE_CONTROL, input=b"command", io_control_code=code, direct_input=b"payload!")
+    w.io.start(w.device, irp)
+    w.run()
+    w.call(lambda: (dma.initialize_using_request(requests[0], card.program, WRITE), dma.execute()))
+    assert card.fetch() == b"payload!"
 
 
 @pytest.mark.parametrize(

@@ -370,119 +370,12 @@ def test_a_queue_may_have_a_scope_of_its_own(io: Any) -> None:
     assert w.log == [2, 0, 1]
 
 
-# Power.
-
-
-def test_requests_wait_in_a_power_managed_queue_until_d0(io: Any) -> None:
-    w = io(d0=False)
-    queue = w.queue(PARALLEL, default_queue=True, evt_io_read=keep(w))
-    w.read()
-    w.run()
-    assert (w.kept, w.call(queue.get_state)[0] & IoQueueState.PnpHeld) == ([], IoQueueState.PnpHeld)
-    w.call(queue.power_start)
-    assert len(w.kept) == 1
-
-
-def test_a_queue_that_is_not_power_managed_works_without_power(io: Any) -> None:
-    w = io(d0=False)
-    queue = w.queue(PARALLEL, default_queue=True, power_managed=0, evt_io_read=keep(w))
-    w.read()
-    w.run()
-    w.call(queue.power_stop)
-    assert len(w.kept) == 1
-
-
-def test_power_stop_without_evt_io_stop_waits_for_every_request(io: Any) -> None:
-    w = io()
-    queue = w.queue(PARALLEL, default_queue=True, evt_io_read=keep(w))
-    w.read()
-    w.read()
-    w.run()
-    thread = w.thread(queue.power_stop)
-    w.run()
-    w.call(w.kept.pop().complete)
-    assert not thread.finished
-    w.call(w.kept.pop().complete)
-    assert thread.finished
-
-
-@pytest.mark.parametrize(("requeue", "resumed", "presented"), [(True, [], 2), (False, ["resume"], 1)])
-def test_an_acknowledged_request_is_resumed_and_a_requeued_one_presented_again(
-    io: Any, requeue: bool, resumed: list[str], presented: int
-) -> None:
-    w = io()
-    calls = []
-
-    def stop(queue: Any, request: Any, action: int) -> None:
-        calls.append(action)
-        request.stop_acknowledge(requeue)
-
-    queue = w.queue(
-        PARALLEL, default_queue=True, evt_io_read=keep(w), evt_io_stop=stop,
-        evt_io_resume=lambda queue, request: w.log.append("resume"),
-    )  # fmt: skip
-    irp = w.read()
-    w.run()
-    w.call(queue.power_stop)
-    assert calls == [1]
-    w.call(queue.power_start)
-    assert (w.log, len(w.kept)) == (resumed, presented)
-    w.call(w.kept[-1].complete)
-    assert irp.status == 0
-
-
-def test_evt_io_stop_says_which_requests_are_cancelable(io: Any) -> None:
-    w = io()
-
-    def stop(queue: Any, request: Any, action: int) -> None:
-        w.log.append(action)
-        request.unmark_cancelable()
-        request.complete()
-
-    def read(queue: Any, request: Any, length: int) -> None:
-        request.mark_cancelable(print)
-
-    queue = w.queue(PARALLEL, default_queue=True, evt_io_read=read, evt_io_stop=stop)
-    w.read()
-    w.run()
-    w.call(queue.power_stop)
-    assert w.log == [0x1000_0001]
-
-
-def test_removal_cancels_what_waits_and_asks_for_the_rest(io: Any) -> None:
-    w = io()
-
-    def stop(queue: Any, request: Any, action: int) -> None:
-        w.log.append(action)
-        request.complete(ntstatus.STATUS_DEVICE_REMOVED)
-
-    queue = w.queue(SEQUENTIAL, default_queue=True, evt_io_read=keep(w), evt_io_stop=stop)
-    owned, waiting = w.read(), w.read()
-    w.run()
-    w.call(queue.purge_for_removal)
-    assert (owned.status, waiting.status, w.log) == (ntstatus.STATUS_DEVICE_REMOVED, ntstatus.STATUS_CANCELLED, [2])
-
-
-def test_stop_acknowledge_that_nobody_asked_for_is_a_finding(io: Any) -> None:
-    w = io()
-    w.queue(PARALLEL, default_queue=True, evt_io_read=lambda queue, request, length: request.stop_acknowledge(True))
-    irp = w.read()
-    w.run()
-    [(rule, sentence)] = w.findings
-    assert rule == "stop-acknowledge"
-    assert sentence.endswith("nobody asked; it answers EvtIoStop")
-    assert irp.status == ntstatus.STATUS_PENDING
-    assert w.io.outstanding == [irp]
-
-
-def test_a_request_in_a_power_managed_queue_keeps_the_device_from_idling(io: Any) -> None:
-    w = io()
-    w.queue(PARALLEL, default_queue=True, evt_io_read=keep(w))
-    w.read()
-    w.run()
-    assert w.device.idle.references == 1
-    complete_all(w)
-    assert w.device.idle.references == 0
+def test_a_queue_that_shares_the_devices_lock_has_the_devices_execution_level(io: Any) -> None:
+    w = io(scope=SynchronizationScope.Device)
+    attributes = ObjectAttributes(execution_level=ExecutionLevel.Passive)
+    assert w.failure(lambda: IoQueue.create(w.device, IoQueueConfig(MANUAL), attributes)) == (
+        "STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL: WdfIoQueueCreate: scope Device with level Passive, while card is at Dispatch"
+    )
 
 
 def test_a_queue_is_its_devices(io: Any) -> None:
