@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from dirql.wdf.framework import Verifier
 
 __all__ = [
-    "BugCheck", "DirqlError", "Edu", "GrantChoice", "Hang", "InputError", "MultiQueue", "Stop", "System", "UsageError", "Verifier",
-    "device", "wdf",
+    "BugCheck", "DirqlError", "Edu", "GrantChoice", "Hang", "InputError", "MultiQueue", "Stop", "System", "UsageError",
+    "Verifier", "device", "wdf",
 ]  # fmt: skip
 
 # fmt: off

@@ -70,7 +70,8 @@ def _driver(node: DevNode) -> str:
 
 def _interrupt(interrupt: Interrupt, grant: Grant, served_by: dict[int, list[str]]) -> InterruptRow:
     info = interrupt.info
-    message = next((m.message for m in grant.messages if m.vector == info.vector and m.targets == info.target_processor_set), None)
+    mine = (info.vector, info.target_processor_set)
+    message = next((m.message for m in grant.messages if (m.vector, m.targets) == mine), None)
     serves = [interrupt.serves] if interrupt.serves else []
     if not serves and info.vector:
         serves = served_by.get(interrupt.message_number, [])
@@ -89,9 +90,10 @@ def _message(fate: Fate, port: Port, bus_device: BusDevice, grant: Grant) -> Mes
 
 
 def _refresh(row: MessageRow, fate: Fate, port: Port) -> MessageRow:
+    waiting = port.in_flight(fate) + sum(fate is c for c in port.machine.pending_fates())
     return MessageRow(
         row.entry, row.message, fate.sent, fate.delivered, fate.merged, fate.latched, fate.withdrawn, fate.swallowed,
-        port.in_flight(fate) + sum(fate is c for c in port.machine.pending_fates()), dict(fate.dropped), tuple(_indexes(fate.cpus)),
+        waiting, dict(fate.dropped), tuple(_indexes(fate.cpus)),
     )  # fmt: skip
 
 

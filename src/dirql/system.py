@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,8 @@ from dirql import ntstatus
 from dirql.errors import UsageError
 from dirql.findings import Finding
 from dirql.kernel.kernel import Kernel
-from dirql.kernel.stop import BugCheck, Hang, Stop
+from dirql.kernel.stop import Hang, Stop
+from dirql.kernel.unhandled import unhandled
 from dirql.machine.chooser import Chooser
 from dirql.machine.costs import Costs
 from dirql.machine.flight import FOREVER
@@ -30,6 +31,7 @@ from dirql.wdf.device import Device
 from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.driver import Driver
 from dirql.wdf.framework import Framework, Verifier
+from dirql.wdf.io_manager import IoManager
 from dirql.wdf.pnp_state import PnpStateMachine
 
 __all__ = ["System"]
@@ -55,6 +57,8 @@ class System:
         self.kernel = Kernel(self.machine)
         self.framework = Framework(self.kernel, verifier)
         self.pnp = PnpManager(self.kernel)
+        self.pnp.about_to_stop = lambda node: self.observe()
+        self.io = IoManager(self.kernel)
         self.stopped: Stop | None = None
         self._drivers: list[tuple[Driver, Inf | None]] = []
         self._reports: dict[str, Report] = {}
@@ -73,6 +77,7 @@ class System:
         if isinstance(inf, str | Path):
             inf = Inf.load(inf, windows=self.windows)
         loaded = driver(self.framework)
+        self.framework.driver = self.framework.driver or loaded
         self._drivers.append((loaded, inf))
         return loaded
 
@@ -101,14 +106,24 @@ class System:
                 self.machine.time = max(self.machine.time, until)
         except Stop as stop:
             self._stop(stop)
-        except UsageError:
-            raise
         except Exception as error:
-            self._stop(_unhandled(error))
+            self._stop(unhandled(error))
 
     def call(self, routine: Callable[..., T], *args: Any) -> T:
-        """Run `routine(*args)` on a system thread at PASSIVE_LEVEL, let everything happen, and return its result."""
-        thread = self.kernel.dispatcher.create(lambda _: routine(*args), None, getattr(routine, "__name__", "call"))
+        """Run `routine(*args)` on a system thread at PASSIVE_LEVEL, let everything happen, and return its result.
+
+        A `StatusError` that leaves the routine is raised here; the machine goes on.
+        """
+        failed: list[ntstatus.StatusError] = []
+
+        def enter(_: Any) -> T | None:
+            try:
+                return routine(*args)
+            except ntstatus.StatusError as error:
+                failed.append(error)
+                return None
+
+        thread = self.kernel.dispatcher.create(enter, None, getattr(routine, "__name__", "call"))
         self.run()
         if self.stopped is not None:
             raise self.stopped
@@ -117,23 +132,27 @@ class System:
             self._stop(Hang("stuck", f"{thread.name} never came back: {stuck}"))
             assert self.stopped is not None
             raise self.stopped
+        if failed:
+            raise failed[0]
         result: T = thread.result
         return result
 
     def rebalance(self, function: Function, grant: GrantChoice) -> int:
         """Stop the function's device and start it with another grant; its NTSTATUS."""
+        node = self._started(function)
         self.observe()
-        return self._pnp(self.pnp.rebalance, self.node(function), grant)
+        return self._pnp(self.pnp.rebalance, node, grant)
 
     def remove(self, function: Function) -> int:
         """Orderly removal; its NTSTATUS (the driver may veto)."""
+        node = self._started(function)
         self.observe()
-        return self._pnp(self.pnp.query_remove, self.node(function))
+        return self._pnp(self.pnp.query_remove, node)
 
     def surprise_remove(self, function: Function) -> None:
         """Pull the function out: its lanes are lost and reads give all ones, then PnP tells the driver."""
+        node = self._started(function)
         self.observe()
-        node = self.node(function)
         node.port.remove()
         self._pnp(self.pnp.surprise_remove, node)
 
@@ -146,6 +165,8 @@ class System:
         for driver, _ in self._drivers:
             if type(driver).evt_driver_unload is not Driver.evt_driver_unload and self.stopped is None:
                 self._pnp(self.framework.call, "EvtDriverUnload", driver, driver.evt_driver_unload)
+            if self.stopped is None and not driver.deleting:
+                self._pnp(driver.dispose)
 
     # Looking.
 
@@ -158,9 +179,8 @@ class System:
 
     def device(self, function: Function) -> Device:
         """The framework device of a function that was started."""
-        stack = self.node(function).stack
-        if not isinstance(stack, PnpStateMachine):
-            raise UsageError(f"{function.name} has no device; its driver failed to start it, or it was removed")
+        stack = self._started(function).stack
+        assert isinstance(stack, PnpStateMachine)
         return stack.device
 
     @property
@@ -197,8 +217,15 @@ class System:
                 continue
             management = InterruptManagement.from_registry(install.registry) if install is not None else InterruptManagement()
             node = self.pnp.enumerate(port, management)
-            return self._pnp(self._add_and_start, driver, node, grant)
+            node.add_device = partial(self._add_and_start, driver, node, grant)
+            return self._pnp(node.add_device)
         raise UsageError(f"no driver for {port.name} ({ids[0]}): " + ("; ".join(missing) or "load one first"))
+
+    def _started(self, function: Function) -> DevNode:
+        node = self.node(function)
+        if node.stack is None:
+            raise UsageError(f"{function.name} has no device; its driver failed to start it, or it was removed")
+        return node
 
     def _add_and_start(self, driver: Driver, node: DevNode, grant: GrantChoice) -> int:
         init = DeviceInit(self.framework, driver, node)
@@ -224,17 +251,3 @@ class System:
         self.stopped = stop
         if self.trace is not None:
             self.trace.add((self.now, -1, Kind.STOP, str(stop)))
-
-
-def _unhandled(error: Exception) -> BugCheck:
-    """An exception that a driver lets escape is what KMODE_EXCEPTION_NOT_HANDLED is on Windows. One of dirql's own is not."""
-    frames = traceback.extract_tb(error.__traceback__)
-    modules = [f.f_globals.get("__name__", "") for f, _ in traceback.walk_tb(error.__traceback__)]
-    theirs = [frame for frame, module in zip(frames, modules, strict=True) if module.split(".")[0] not in ("dirql", "greenlet")]
-    if not theirs:
-        raise error
-    last = theirs[-1]
-    where = f"{Path(last.filename).name}:{last.lineno} in {last.name}"
-    stop = BugCheck(0x1E, why=f"{type(error).__name__}: {error} ({where})")
-    stop.__cause__ = error
-    return stop

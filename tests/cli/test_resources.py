@@ -23,7 +23,8 @@ def test_without_an_inf_a_function_gets_a_line_and_the_output_says_why(examples:
 
 
 def test_what_the_output_says_to_write_in_an_inf_makes_windows_ask() -> None:
-    head = '[Version]\nSignature="$WINDOWS NT$"\n[Manufacturer]\nM=M,NTamd64\n[M.NTamd64]\n"d" = YourDevice, PCI\\CC_02\n[YourDevice.NT]\n'
+    head = '[Version]\nSignature="$WINDOWS NT$"\n[Manufacturer]\nM=M,NTamd64\n'
+    head += '[M.NTamd64]\n"d" = YourDevice, PCI\\CC_02\n[YourDevice.NT]\n'
     install = Inf.parse((head + HINT).encode()).match(["PCI\\CC_02"])
     assert install is not None
     assert InterruptManagement.from_registry(install.registry).msi_supported
@@ -68,7 +69,8 @@ def test_a_scenario_without_a_driver_is_arbitrated(folder: Path, dirql: Run) -> 
     (["--bar", "6=16"], "--bar 6=16: BARs are 0 to 5, with a size in bytes; write --bar 0=0x20000 or --bar 0=128K"),
     (["--bar", "0:16"], "--bar 0:16: BARs are 0 to 5, with a size in bytes; write --bar 0=0x20000 or --bar 0=128K"),
     (["--bar", "0=0x30"], "size 0x30 of BAR 0 must be a power of two, 0x10 or more"),
-    (["--messages", "4"], "DUMP: 0000:01:00.0: 4 messages cannot be granted: none is asked for; does the INF set MSISupported to 1?"),
+    (["--messages", "4"],
+     "DUMP: 0000:01:00.0: 4 messages cannot be granted: none is asked for; does the INF set MSISupported to 1?"),
     (["--function", "09:00.0"], "DUMP: there is no function '09:00.0'; it holds 0000:01:00.0, 0000:02:00.0, 0000:03:00.0"),
 ])  # fmt: skip
 def test_bad_input_is_one_line_and_status_2(examples: Path, dirql: Run, arguments: list[str], error: str) -> None:

@@ -84,7 +84,8 @@ def test_a_trace_overwrites_a_file_only_if_forced(folder: Path, dirql: Run) -> N
     (["small.toml", "--messages", "12"], "12 messages cannot be granted: 9 are asked for; take 9 or fewer"),
     (["small.toml", "--trace", "run.xml"], "--trace run.xml: the suffix tells the format; write .jsonl or .txt"),
     (["small.toml", "--trace", "no/run.txt"], "no/run.txt: No such file or directory; name a file that can be written"),
-    (["small.toml", "--cpus", "65"], "65 processors: one group holds 1 to 64; more need processor groups, which are not modelled yet"),
+    (["small.toml", "--cpus", "65"],
+     "65 processors: one group holds 1 to 64; more need processor groups, which are not modelled yet"),
     (["small.toml", "--messages", "0"], "a grant of 0 messages is none; ask for 1 or more, or for the line"),
     (["small.toml", "--colour"], "No such option: --colour (see dirql run --help)"),
 ])  # fmt: skip

@@ -45,7 +45,7 @@ FENCE = re.compile(
     re.M | re.S,
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-SOURCE_NAME = re.compile(r"`([a-z_]+/[a-z_/]+\.(?:py|csv))`")
+SOURCE_NAME = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.(?:py|csv))`")
 EXAMPLE = re.compile(r"examples/[\w/.-]+\.(?:toml|inf|py|txt)")
 SECTION = re.compile(r"(<!-- begin (\w[\w-]*)[^>]*-->\n)(.*?)(<!-- end -->)", re.S)
 

@@ -25,6 +25,11 @@ from dirql.pnp.resources import CmPartialResourceDescriptor
 __all__ = ["DevNode", "DeviceStack", "PnpManager"]
 
 
+Descriptors = Sequence[CmPartialResourceDescriptor]
+
+RESTARTS, WINDOW = 5, 60_000_000_000  # how often a failed device is enumerated again within how many ns (facts §3.5)
+
+
 class DeviceStack(Protocol):
     """The function driver's end: the IRP_MN_… that it handles."""
 
@@ -33,9 +38,7 @@ class DeviceStack(Protocol):
     ) -> tuple[int, IoResourceRequirementsList]:
         """IRP_MN_FILTER_RESOURCE_REQUIREMENTS; `lower` is the bus driver's part."""
 
-    def start(
-        self, raw: Sequence[CmPartialResourceDescriptor], translated: Sequence[CmPartialResourceDescriptor], lower: Callable[[], int]
-    ) -> int:
+    def start(self, raw: Descriptors, translated: Descriptors, lower: Callable[[], int]) -> int:
         """IRP_MN_START_DEVICE."""
 
     def query_stop(self) -> int:
@@ -99,6 +102,8 @@ class DevNode:
         self.status = ntstatus.STATUS_SUCCESS
         self.started = False
         self.grants: list[Grant] = []  # every one it ever had, the last one last
+        self.restarts: list[int] = []  # when it was enumerated again, in the last minute
+        self.add_device: Callable[[], int] | None = None  # the driver's AddDevice and the start after it
 
     def set_power(self, state: int) -> None:
         """IRP_MN_SET_POWER below the function driver."""
@@ -107,6 +112,10 @@ class DevNode:
     def query_interface(self, guid: UUID) -> Any:
         """IRP_MN_QUERY_INTERFACE below the function driver."""
         return self.bus_device.query_interface(guid)
+
+    def device_failed(self, status: int, attempt_restart: bool) -> None:
+        """IoInvalidateDeviceState: the manager looks at it on a thread of its own."""
+        self.manager.kernel.work.queue(lambda _: self.manager.remove_failed(self, status, attempt_restart), None)
 
 
 class PnpManager:
@@ -118,6 +127,7 @@ class PnpManager:
         self.bus = PciBus(kernel.machine.router.compose)
         self.arbiter = Arbiter(len(kernel.machine.cpus))
         self.nodes: list[DevNode] = []
+        self.about_to_stop: Callable[[DevNode], None] = lambda node: None  # before a device that failed is taken down
 
     def enumerate(self, port: Port, management: InterruptManagement) -> DevNode:
         """A function was found."""
@@ -133,8 +143,8 @@ class PnpManager:
         status, node.requirements = stack.filter_resource_requirements(wanted, lambda list_: list_)
         if ntstatus.nt_success(status):
             status = self._start(node, choice)
+        node.status = status
         if not ntstatus.nt_success(status):
-            node.status = status
             self.remove(node)
         return status
 
@@ -171,6 +181,23 @@ class PnpManager:
         node.bus_device.surprise_removed()
         self._stack(node).surprise_removal()
         self.remove(node)
+
+    def remove_failed(self, node: DevNode, status: int, attempt_restart: bool) -> None:
+        """A started device reports PNP_DEVICE_FAILED: IRP_MN_SURPRISE_REMOVAL and IRP_MN_REMOVE_DEVICE. Then it is enumerated
+        again if that is wanted, `RESTARTS` times in a `WINDOW` at most."""
+        if node.stack is None:
+            return
+        self.about_to_stop(node)
+        node.status = status
+        self._stack(node).surprise_removal()
+        self.remove(node)
+        now = self.machine.cpu.now
+        node.restarts = [then for then in node.restarts if now - then < WINDOW]
+        if attempt_restart and node.add_device is not None and not node.bus_device.gone and len(node.restarts) < RESTARTS:
+            node.restarts.append(now)
+            node.bus_device.set_power(0)  # enumeration begins in D0
+            node.bus_device = self.bus.attach(node.port.bus_view)
+            node.add_device()
 
     def _start(self, node: DevNode, choice: GrantChoice) -> int:
         assert node.requirements is not None

@@ -96,8 +96,8 @@ class Table:
     @property
     def name(self) -> str:
         """As the file writes it: `[machine.costs]`, `[[step]]`."""
-        words = ".".join(str(part) for part in self.path if not isinstance(part, int))
-        return f"[[{words}]]" if any(isinstance(part, int) for part in self.path) else f"[{words}]" if words else "the file"
+        words = ".".join(part for part in self.path if isinstance(part, str))
+        return f"[[{words}]]" if self.path and isinstance(self.path[-1], int) else f"[{words}]" if words else "the file"
 
     def __contains__(self, key: object) -> bool:
         return key in self.values

@@ -59,8 +59,8 @@ def _step(table: Table, names: Sequence[str]) -> Step:
         case "rebalance":
             inner = table.table("rebalance")
             assert inner is not None
-            value = read_grant(inner, ("all",))
             inner.done(["messages", "one", "line", "all"])
+            value = read_grant(inner, ("all",))
         case "submit" | "fail":
             value = _arguments(table, action)
         case _:

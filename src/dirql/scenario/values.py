@@ -15,7 +15,7 @@ from typing import Any, Literal
 from dirql.errors import InputError
 from dirql.machine.costs import Costs
 from dirql.pnp.grant import GrantChoice
-from dirql.scenario.document import Document, Table
+from dirql.scenario.document import Document, Table, shown
 from dirql.scenario.steps import Step, check_reference, read_grant, read_steps
 
 __all__ = ["MODELS", "DeviceSource", "DriverSource", "Scenario"]
@@ -142,20 +142,19 @@ def _device(table: Table) -> DeviceSource:
     later = 'use model = "file.py:Class" or dump = "lspci.txt"'
     table.refuse("vfio", "VFIO devices are not there yet", later)
     table.refuse("vfio-user", "vfio-user devices are not there yet", later)
-    kind: Literal["model", "dump"] = "model" if table.exactly_one(["model", "dump"]) == "model" else "dump"
-    reference = {"model": table.text("model"), "dump": table.text("dump")}[kind]
-    if kind == "model" and ".py" not in reference and reference not in MODELS:
-        remedy = f"write file.py:Class, or one that ships: {', '.join(sorted(MODELS))}"
-        raise table.error("model", f"there is no model {reference!r}", remedy)
-    name, function = table.text("name"), table.text("function")
+    model, dump, name, function = (table.text(key) for key in ("model", "dump", "name", "function"))
     options, bars = table.table("options"), table.read("bars", _bars) or {}
+    table.done()
+    kind: Literal["model", "dump"] = "model" if table.exactly_one(["model", "dump"]) == "model" else "dump"
+    if kind == "model" and ".py" not in model and model not in MODELS:
+        remedy = f"write file.py:Class, or one that ships: {', '.join(sorted(MODELS))}"
+        raise table.error("model", f"there is no model {shown(model)}", remedy)
     for key, wrong in (("options", "dump"), ("name", "dump"), ("function", "model"), ("bars", "model")):
         if key in table and kind == wrong:
             other = "model" if wrong == "dump" else "dump"
             raise table.error(key, f"{key} has no meaning with {wrong}", f"it belongs to {other} = …")
-    table.done()
     where = table.document.line(table.path)
-    return DeviceSource(kind, reference, name, function, dict(options.values) if options else {}, bars, where)
+    return DeviceSource(kind, model or dump, name, function, dict(options.values) if options else {}, bars, where)
 
 
 def _bars(table: Table) -> dict[int, int]:

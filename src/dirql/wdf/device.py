@@ -12,6 +12,8 @@ from uuid import UUID
 from dirql import ntstatus
 from dirql.ddi import ddi
 from dirql.errors import UsageError
+from dirql.kernel.irql import PASSIVE_LEVEL
+from dirql.wdf.creation import limited_to
 from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.idle import Idle, S0IdleSettings
 from dirql.wdf.lock import callback_lock
@@ -95,12 +97,18 @@ class Device(Object):
 
     @ddi("WdfDeviceAssignS0IdleSettings")
     def assign_s0_idle_settings(self, settings: S0IdleSettings) -> None:
-        """WdfDeviceAssignS0IdleSettings: power down after `idle_timeout` without work."""
+        """WdfDeviceAssignS0IdleSettings: power down after `idle_timeout` without work. For the power policy owner."""
+        if not self.power_policy_owner:
+            raise ntstatus.StatusError(ntstatus.STATUS_INVALID_DEVICE_REQUEST, f"{self.name} is not its power policy owner")
         self.idle.assign(settings)
 
     @ddi("WdfDeviceStopIdleNoTrack")
     def stop_idle(self, wait_for_d0: bool) -> int:
-        """WdfDeviceStopIdle: STATUS_SUCCESS in D0, STATUS_PENDING while it is still on its way there (facts §3.2)."""
+        """WdfDeviceStopIdle: STATUS_SUCCESS in D0, STATUS_PENDING while it is still on its way there (facts §3.2);
+        STATUS_POWER_STATE_INVALID, and nothing to give back, for a device that failed or is removed."""
+        when = "when WaitForD0 is TRUE"
+        if wait_for_d0 and not limited_to(self.framework, PASSIVE_LEVEL, "WdfDeviceStopIdle", when):
+            return ntstatus.STATUS_INVALID_DEVICE_REQUEST
         return self.idle.stop_idle(wait_for_d0)
 
     @ddi("WdfDeviceResumeIdleNoTrack")
@@ -110,8 +118,8 @@ class Device(Object):
 
     @ddi("WdfDeviceSetFailed")
     def set_failed(self, attempt_restart: bool = False) -> None:
-        """WdfDeviceSetFailed: the device is torn down when the PnP manager next looks."""
-        self.pnp.failed = True
+        """WdfDeviceSetFailed: the PnP manager removes the device, and enumerates it again if that is wanted (facts §3.5)."""
+        self.pnp.set_failed(attempt_restart)
 
     @ddi("WdfFdoQueryForInterface")
     def query_for_interface(self, guid: UUID) -> Any:

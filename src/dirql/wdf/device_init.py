@@ -28,6 +28,9 @@ class Pdo(Protocol):
     def query_interface(self, guid: UUID) -> Any:
         """The interface behind a GUID; None when the bus has none."""
 
+    def device_failed(self, status: int, attempt_restart: bool) -> None:
+        """IoInvalidateDeviceState of a failed device: to be removed, and enumerated again if that is wanted."""
+
 
 class DeviceInit:
     """PWDFDEVICE_INIT, valid until WdfDeviceCreate has taken it."""

@@ -38,7 +38,7 @@ class Idle:
         kernel = device.framework.kernel
         self.references = 0
         self.settings: S0IdleSettings | None = None
-        self._started = False
+        self._started = self._gone = False
         self._work_queued = False
         self._timer = Ktimer(kernel, name=f"{device.name} idle")
         self._dpc = Kdpc(kernel, self._timed_out, None, f"{device.name} idle")
@@ -54,16 +54,19 @@ class Idle:
     def begin(self) -> None:
         """The device is started."""
         self._started = True
-        self._in_d0.state = True
-        self._restart_timer()
+        self._arrived()
 
-    def end(self) -> None:
-        """The device is being stopped or removed."""
-        self._started = False
+    def end(self, *, gone: bool) -> None:
+        """The device is being stopped, or is `gone`: it failed or is removed, and whoever waits for D0 waits in vain."""
+        self._started, self._gone = False, gone
         self._timer.stop()
+        if gone:
+            self._wake()
 
     def stop_idle(self, wait_for_d0: bool) -> int:
-        """One more reason to be in D0."""
+        """One more reason to be in D0; none when the device is gone. Before the first start, success (model choice)."""
+        if self._gone:
+            return ntstatus.STATUS_POWER_STATE_INVALID
         self.references += 1
         self._timer.stop()
         if self._in_d0.state or not self._started:
@@ -72,12 +75,16 @@ class Idle:
         if not wait_for_d0:
             return ntstatus.STATUS_PENDING
         wait(self.device.framework.kernel, [self._in_d0], False, None)
-        return ntstatus.STATUS_SUCCESS if self._started else ntstatus.STATUS_POWER_STATE_INVALID
+        if not self._gone:
+            return ntstatus.STATUS_SUCCESS
+        self.references -= 1
+        return ntstatus.STATUS_POWER_STATE_INVALID
 
     def resume_idle(self) -> None:
         """One reason less; complained of when there was none."""
         if not self.references:
-            self.device.framework.complain("resume-idle-unbalanced", f"WdfDeviceResumeIdle on {self.device.name} without WdfDeviceStopIdle")
+            sentence = f"WdfDeviceResumeIdle on {self.device.name} without WdfDeviceStopIdle"
+            self.device.framework.complain("resume-idle-unbalanced", sentence)
             return
         self.references -= 1
         self._restart_timer()
@@ -101,7 +108,7 @@ class Idle:
             device.power.down(PowerDeviceState(settings.dx_state))
             device.pdo.set_power(settings.dx_state - 1)
         device.power.leave()
-        if self.references and not self._in_d0.state:
+        if self.references and self._started and not self._in_d0.state:
             self._queue_power_up()
 
     def _queue_power_up(self) -> None:
@@ -117,9 +124,16 @@ class Idle:
         self._work_queued = False
         if self._started and device.power.state != PowerDeviceState.D0:
             device.pdo.set_power(0)
-            if not ntstatus.nt_success(device.power.up()):
-                device.pnp.failed = True
+            if ntstatus.nt_success(device.power.up()):
+                self._arrived()
+            else:
+                device.pnp.power_up_failed()
         device.power.leave()
+
+    def _arrived(self) -> None:
+        self._wake()
+        self._restart_timer()
+
+    def _wake(self) -> None:
         self._in_d0.state = True
         self._in_d0.signal()
-        self._restart_timer()

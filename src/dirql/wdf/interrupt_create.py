@@ -20,7 +20,7 @@ __all__ = ["validate"]
 def validate(
     device: Device, given: InterruptConfig, attributes: ObjectAttributes | None
 ) -> tuple[InterruptConfig, Object]:
-    """The configuration that holds and the parent that the interrupt gets; raises `StatusError` at the first condition that fails."""
+    """The configuration that holds and the interrupt's parent; raises `StatusError` at the first condition that fails."""
     if given.size not in CONFIG_SIZES:  # 3
         sizes = ", ".join(f"{s:#x}" for s in CONFIG_SIZES)
         why = f"WDF_INTERRUPT_CONFIG.Size is {given.size:#x}, not one of {sizes}"

@@ -43,6 +43,7 @@ class PnpStateMachine:
         self.state = PnpState.Init
         self.failed = False
         self.hardware_prepared = False
+        self._attempt_restart = False
 
     def filter_resource_requirements(
         self, requirements: IoResourceRequirementsList, lower: Callable[[IoResourceRequirementsList], IoResourceRequirementsList]
@@ -50,7 +51,8 @@ class PnpStateMachine:
         """IRP_MN_FILTER_RESOURCE_REQUIREMENTS: Remove callback down, policy stamp and Add callback up (facts §1.5)."""
         device = self.device
         view = IoResReqList(requirements, Access.REMOVE)
-        status = device.callback("evt_device_filter_remove_resource_requirements", "EvtDeviceFilterRemoveResourceRequirements", view)
+        name = "evt_device_filter_remove_resource_requirements"
+        status = device.callback(name, "EvtDeviceFilterRemoveResourceRequirements", view)
         if not ntstatus.nt_success(status):
             return status, requirements
         stamped = stamp(lower(view.value() if view.changed else requirements), [_policy_of(i) for i in device.interrupts])
@@ -70,11 +72,12 @@ class PnpStateMachine:
         if ntstatus.nt_success(status):
             status = lower()
         if not ntstatus.nt_success(status):
-            self.state = PnpState.Failed
+            if self.state is not PnpState.Init:  # a first start that fails here is back in Init
+                self.state = PnpState.Failed
             return status
         device.raw_resources = CmResourceList(framework, raw, "raw resources")
         device.translated_resources = CmResourceList(framework, translated, "translated resources")
-        self._match_interrupts(raw, translated)
+        self._match_interrupts(list(device.raw_resources), list(device.translated_resources))
         status = self._prepare_hardware()
         if ntstatus.nt_success(status):
             assign_synchronize_irql(device)
@@ -87,7 +90,23 @@ class PnpStateMachine:
             return status
         self.state = PnpState.Started
         device.idle.begin()
+        if self.failed:
+            self.set_failed(self._attempt_restart)
         return ntstatus.STATUS_SUCCESS
+
+    def set_failed(self, attempt_restart: bool) -> None:
+        """WdfDeviceSetFailed: a started device is reported as failed (IoInvalidateDeviceState); one that starts, once it has."""
+        self.failed, self._attempt_restart = True, attempt_restart
+        if self.state is PnpState.Started:
+            self.device.pdo.device_failed(ntstatus.STATUS_UNSUCCESSFUL, attempt_restart)
+
+    def power_up_failed(self) -> None:
+        """A started device did not come back from Dx: its hardware is released, and it is to be removed and enumerated
+        again (facts §3.5). The caller holds the power transition."""
+        self.device.idle.end(gone=True)
+        self._release_hardware()
+        self.failed, self.state = True, PnpState.Failed
+        self.device.pdo.device_failed(ntstatus.STATUS_DEVICE_POWER_FAILURE, True)
 
     def query_stop(self) -> int:
         """IRP_MN_QUERY_STOP_DEVICE: the driver may veto."""
@@ -95,8 +114,9 @@ class PnpStateMachine:
 
     def stop(self) -> None:
         """IRP_MN_STOP_DEVICE, before rebalancing: down to D3Final, resources given back."""
-        self._power_down()
+        self._power_down(gone=False)
         self._release_hardware()
+        self._revoke_resources()
         self.state = PnpState.Stopped
 
     def query_remove(self) -> int:
@@ -117,21 +137,19 @@ class PnpStateMachine:
         device = self.device
         self._power_down()
         self._release_hardware()
-        for queue in device.queues:
+        for queue in list(device.queues):
             queue.purge_for_removal()
         if device.power.self_managed_io_inited:
-            name = "evt_device_self_managed_io_flush"
-            device.callback(name, "EvtDeviceSelfManagedIoFlush")
-        for interrupt in device.interrupts:
-            interrupt.reset_resources()
+            device.callback("evt_device_self_managed_io_flush", "EvtDeviceSelfManagedIoFlush")
+        self._revoke_resources()
         if device.power.self_managed_io_inited:
             device.callback("evt_device_self_managed_io_cleanup", "EvtDeviceSelfManagedIoCleanup")
         self.state = PnpState.Removed
         device.dispose()
 
-    def _power_down(self) -> None:
+    def _power_down(self, *, gone: bool = True) -> None:
         device = self.device
-        device.idle.end()
+        device.idle.end(gone=gone)
         device.power.enter()
         if device.power.state == PowerDeviceState.D0:
             device.power.down(PowerDeviceState.D3Final)
@@ -162,7 +180,9 @@ class PnpStateMachine:
         self._complain_of_not_supported("EvtDeviceReleaseHardware", status)
         for interrupt in reversed([i for i in device.interrupts if i.in_prepare_hardware]):
             interrupt.dispose()
-        for interrupt in device.interrupts:
+
+    def _revoke_resources(self) -> None:
+        for interrupt in self.device.interrupts:
             interrupt.reset_resources()
 
     def _complain_of_not_supported(self, name: str, status: int) -> None:
@@ -170,21 +190,27 @@ class PnpStateMachine:
             self.device.framework.complain("not-supported-returned", f"{name} returned STATUS_NOT_SUPPORTED, which it must not")
 
     def _match_interrupts(self, raw: Descriptors, translated: Descriptors) -> None:
-        """PnpMatchResources: descriptors to the objects made in EvtDriverDeviceAdd, in order (facts §1.7)."""
+        """PnpMatchResources: descriptors to the objects made in EvtDriverDeviceAdd, in order (facts §1.7).
+
+        The source's quirk is kept: behind a descriptor of several messages the cursor stands one past the last object that got
+        one, so the next descriptor skips an object, or begins again with the first.
+        """
+        self._revoke_resources()
         interrupts = list(self.device.interrupts)
-        for interrupt in interrupts:
-            interrupt.reset_resources()
-        cursor = 0
+        cursor = -1
         for one_raw, one in zip(raw, translated, strict=True):
-            if one.type != CmResourceType.CmResourceTypeInterrupt or not interrupts:
+            if one.type != CmResourceType.CmResourceTypeInterrupt:
                 continue
-            count = one_raw.u.message_count if isinstance(one_raw.u, MessageInterruptRaw) and one.is_message else 1
-            if cursor >= len(interrupts):
+            cursor += 1
+            if cursor == len(interrupts):
                 self.device.framework.note("more interrupt descriptors than interrupt objects: the rest is ignored")
                 return
+            count = one_raw.u.message_count if isinstance(one_raw.u, MessageInterruptRaw) and one.is_message else 1
             for interrupt in interrupts[cursor : cursor + count]:
                 interrupt.assign_resources(one_raw, one)
-            cursor += count
+            if count > 1:
+                cursor += count
+                cursor = -1 if cursor >= len(interrupts) else cursor
 
 
 def assign_synchronize_irql(device: Device) -> None:

@@ -84,26 +84,29 @@ class PowerSequence:
         """Stop or remove while in Dx: soft-connected interrupts are disconnected without EvtInterruptDisable (facts §3.3)."""
         for interrupt in reversed(self.device.interrupts):
             disconnect(interrupt)
+        self.state = PowerDeviceState.D3Final
 
     def force_disconnect(self, interrupt: Interrupt) -> None:
         """WdfInterruptDisable."""
         interrupt.force_disconnected = True
-        disable(interrupt)
-        if self.device.power_pageable:
+        pageable = self.device.power_pageable
+        disable(interrupt, stays=not pageable)
+        if pageable:
             disconnect(interrupt)
 
     def force_reconnect(self, interrupt: Interrupt) -> None:
-        """WdfInterruptEnable."""
+        """WdfInterruptEnable. In Dx the next power-up does it; when EvtInterruptEnable fails it is disconnected again."""
         interrupt.force_disconnected = False
-        if self.state == PowerDeviceState.D0 and ntstatus.nt_success(connect(interrupt)):
-            enable(interrupt)
+        if self.state != PowerDeviceState.D0 or interrupt.enabled or not ntstatus.nt_success(connect(interrupt)):
+            return
+        if not ntstatus.nt_success(enable(interrupt)):
+            disconnect(interrupt)
 
     def _connect_interrupts(self) -> bool:
         """Each in creation order: connected and enabled before the next is connected (facts §3.1 step 7)."""
         for interrupt in self.device.interrupts:
             if interrupt.force_disconnected:
                 continue
-            interrupt.active = True
             if not ntstatus.nt_success(connect(interrupt)):
                 self._interrupts_down(self.device.interrupts.index(interrupt))
                 return False
@@ -118,14 +121,14 @@ class PowerSequence:
             self._interrupt_down(interrupt, final=True)
 
     def _interrupt_down(self, interrupt: Interrupt, final: bool) -> None:
-        disable(interrupt)
-        if not final:
-            if not self.device.power_pageable:
-                return  # stays connected in Dx
-            if report_inactive_default(interrupt.config):
-                interrupt.active = False
-                return
-        disconnect(interrupt)
+        stays = not final and not self.device.power_pageable
+        disable(interrupt, stays=stays)
+        if stays:
+            return
+        if not final and report_inactive_default(interrupt.config):
+            interrupt.set_active(False)
+        else:
+            disconnect(interrupt)
 
     def _start_io(self) -> int:
         device = self.device
