@@ -15,7 +15,6 @@ from dirql.kernel.stop import Hang, Stop
 from dirql.kernel.unhandled import unhandled
 from dirql.machine.chooser import Chooser
 from dirql.machine.costs import Costs
-from dirql.machine.flight import FOREVER
 from dirql.machine.machine import Machine
 from dirql.machine.port import Port
 from dirql.observe import finish, observe
@@ -35,6 +34,8 @@ from dirql.wdf.io_manager import IoManager
 from dirql.wdf.pnp_state import PnpStateMachine
 
 __all__ = ["System"]
+
+PATIENCE = 60_000_000_000  # ns that run() goes on while something keeps happening
 
 F = TypeVar("F", bound=Function)
 T = TypeVar("T")
@@ -94,16 +95,32 @@ class System:
         return status
 
     def run(self, for_ns: int | None = None) -> None:
-        """Let everything happen until nothing is left to happen, or for `for_ns` of virtual time."""
-        until = FOREVER if for_ns is None else self.machine.time + for_ns
+        """Let everything happen until nothing is left to happen, or for `for_ns` of virtual time.
+
+        Periodic timers alone keep it going for a hundred expirations; what goes on all the same is left after `PATIENCE`,
+        with a finding.
+        """
+        if for_ns is None:
+            self._run_to_rest(None)
+            return
+        until = self.machine.time + for_ns
+        self._run(until, lambda: False)
+        self.machine.time = max(self.machine.time, until)
+
+    def _run_to_rest(self, enough: Callable[[], bool] | None) -> None:
+        self._run(self.machine.time + PATIENCE, enough)
+        restless = self.machine.scheduler.restless()
+        if self.stopped is None and restless:
+            sentence = f"after {PATIENCE // 1_000_000_000} s of virtual time something still happens: {', '.join(restless)}"
+            self.machine.note_finding("never-at-rest", "advice", sentence, "run()")
+
+    def _run(self, until: int, enough: Callable[[], bool] | None) -> None:
         if self.stopped is not None:
             return
         try:
-            self.machine.scheduler.run(until)
-            if for_ns is None:
+            self.machine.scheduler.run(until, enough=enough)
+            if not self.machine.scheduler.restless():
                 self.kernel.refuse_to_hang()
-            else:
-                self.machine.time = max(self.machine.time, until)
         except Stop as stop:
             self._stop(stop)
         except Exception as error:
@@ -124,7 +141,7 @@ class System:
                 return None
 
         thread = self.kernel.dispatcher.create(enter, None, getattr(routine, "__name__", "call"))
-        self.run()
+        self._run_to_rest(lambda: thread.finished)
         if self.stopped is not None:
             raise self.stopped
         if not thread.finished:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dirql.cli import run_command
+from dirql.cli.output import colour
 
 Run = Callable[..., tuple[int, str, str]]
 COMMANDS = ["run", "resources", "inspect", "bench"]
@@ -63,11 +65,25 @@ def test_a_bug_shows_its_traceback_and_says_so(folder: Path, dirql: Run, monkeyp
     assert err.endswith("dirql: this is a bug of dirql: report it with the lines above and the input that did it\n")
 
 
-def test_a_broken_pipe_is_quiet(examples: Path) -> None:
-    code = "import os, sys; r, w = os.pipe(); os.close(r); os.dup2(w, 1); from dirql.cli import main; main()"
-    dump = str(examples / "dumps" / "qemu-e1000e-nvme.txt")
-    ended = subprocess.run([sys.executable, "-c", code, "inspect", dump], stderr=subprocess.PIPE, check=False)
-    assert (ended.returncode, ended.stderr) == (141, b"")
+class Closed(io.StringIO):
+    """A standard output that nobody reads any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+
+def test_a_broken_pipe_is_quiet_and_141(tmp_path: Path, examples: Path, dirql: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "out").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", Closed(file.fileno()))
+        status, _, err = dirql("inspect", str(examples / "dumps" / "qemu-e1000e-nvme.txt"))
+    assert (status, err) == (141, "")
 
 
 def test_inspect_decodes_what_lspci_does(examples: Path, dirql: Run) -> None:
@@ -82,4 +98,16 @@ def test_inspect_decodes_what_lspci_does(examples: Path, dirql: Run) -> None:
 def test_commands_that_read_a_dump_do_not_load_the_machine_of_a_run() -> None:
     code = "import sys, dirql.cli.app, dirql.cli.resources_of; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True).stdout.split()
-    assert not [name for name in loaded if name.startswith(("rich", "dirql.wdf", "dirql.system", "dirql.kernel", "greenlet"))]
+    assert not [name for name in loaded if name.startswith(("rich", "dirql.wdf", "dirql.system", "dirql.kernel"))]
+
+
+@pytest.mark.parametrize(("terminal", "no_color", "term", "coloured"), [
+    (True, "", "xterm", True), (True, "1", "xterm", False), (True, "", "dumb", False), (False, "", "xterm", False),
+])  # fmt: skip
+def test_colour_is_for_terminals_that_want_it(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, no_color: str, term: str, coloured: bool
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("TERM", term)
+    assert colour() is coloured

@@ -328,3 +328,20 @@ def test_a_hundred_work_items_all_run(world: ModuleType) -> None:
     w = world.World(3)
     w.run_thread(lambda: [w.kernel.work.queue(lambda i: w.stall(i % 7) or w.log.append(i), i) for i in range(100)])
     assert sorted(w.log) == list(range(100))
+
+
+def test_a_thread_is_signalled_when_it_has_ended(world: ModuleType) -> None:
+    w = world.World(2)
+
+    def work() -> int:
+        thread = w.kernel.ps_create_system_thread(lambda _: w.kernel.ke_delay_execution_thread(5_000), name="short")
+        return int(w.kernel.ke_wait_for_single_object(thread)) or w.cpu.now
+
+    assert w.run_thread(work) >= 5_000
+
+
+def test_a_periodic_timer_that_nobody_waits_for_keeps_no_machine_from_coming_to_rest(world: ModuleType) -> None:
+    w = world.World(1)
+    timer = Ktimer(w.kernel)
+    w.run_thread(lambda: timer.set(1_000, 1_000))
+    assert timer.inserted and not w.machine.scheduler.restless()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dirql.bench.figure import Figure, as_json, unmeasured
+from dirql.bench.figure import Figure, entry, unmeasured
 from dirql.bench.figures import FIGURES
 from dirql.bench.peers import Peer, cocotbext_pcie
 from dirql.bench.stopwatch import Effort
@@ -44,7 +44,7 @@ def measure(figures: Sequence[Figure], effort: Effort, peer: Peer | None = None)
             continue
         if peer is not None and figure.name == PEERS_FIGURE:
             measured = measured.with_beside(peer.rates)
-        results.append(as_json(figure, measured))
+        results.append(entry(figure, measured))
     found: dict[str, Any] = {"figures": results, "machine": surroundings()}
     if peer is not None:
         found["peers"] = {"cocotbext_pcie": {"versions": peer.versions, "problem": peer.problem or None}}

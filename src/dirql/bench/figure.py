@@ -8,7 +8,7 @@ from typing import Any
 
 from dirql.bench.stopwatch import Effort
 
-__all__ = ["Figure", "Measured", "Target", "as_json", "unmeasured"]
+__all__ = ["Figure", "Measured", "Target", "entry", "unmeasured"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def unmeasured(figure: Figure, why: str) -> dict[str, Any]:
     return {"name": figure.name, "value": None, "unit": figure.unit, "beside": {}, "ratio": {}, "why": why, "what": figure.what}
 
 
-def as_json(figure: Figure, measured: Measured) -> dict[str, Any]:
+def entry(figure: Figure, measured: Measured) -> dict[str, Any]:
     """The keys of one entry of `bench --json`."""
     ratio = measured.ratio
     targets = [figure.target.met(measured.value)] if figure.target is not None else []

@@ -18,7 +18,7 @@ from dirql.bench.world import BenchDriver, Completions, Delivery, start
 from dirql.device.models.mqueue import MultiQueue
 from dirql.errors import DirqlError
 
-__all__ = ["FIGURES", "dump_text", "process_environment"]
+__all__ = ["FIGURES", "dump_text", "run_python"]
 
 SMALL, LARGE = (8, 4), (2048, 64)  # (vectors, processors)
 PATIENCE = 60  # seconds that a process may take
@@ -52,16 +52,16 @@ def messages_per_second(effort: Effort) -> Measured:
     return _rate(times["dirql"], {"bare_loop": times["bare_loop"].rate})
 
 
-def cost_per_message_large(effort: Effort) -> Measured:
+def cost_per_message(effort: Effort, small: tuple[int, int] = SMALL, large: tuple[int, int] = LARGE) -> Measured:
     """What a message costs with many vectors and processors, over what it costs with few; the same of the bare loop beside."""
     contestants = {}
-    for size in (SMALL, LARGE):
+    for size in (small, large):
         world, bare = _pair(*size)
         contestants[f"dirql {size}"] = _everything(world, effort.messages)
         contestants[f"bare {size}"] = _everything(bare, effort.messages)
     times = race(contestants, effort.rounds)
-    ratios = [b / a for a, b in zip(times[f"dirql {SMALL}"].seconds, times[f"dirql {LARGE}"].seconds, strict=True)]
-    bare_ratio = times[f"bare {LARGE}"].median / times[f"bare {SMALL}"].median
+    ratios = [b / a for a, b in zip(times[f"dirql {small}"].seconds, times[f"dirql {large}"].seconds, strict=True)]
+    bare_ratio = times[f"bare {large}"].median / times[f"bare {small}"].median
     return Measured(median(ratios), len(ratios), min(ratios), max(ratios), {"bare_loop": bare_ratio})
 
 
@@ -85,13 +85,24 @@ def start_to_d0_seconds(effort: Effort) -> Measured:
     return _seconds(race({"dirql": work}, effort.rounds)["dirql"])
 
 
-def resources_process_seconds(effort: Effort) -> Measured:
+def run_python(*arguments: str) -> None:
+    command = [sys.executable, *arguments]
+    try:
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        raise DirqlError(f"python {' '.join(arguments[:3])} … ran longer than {PATIENCE} s and was ended") from None
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise DirqlError(f"python {' '.join(arguments[:3])} … ended with status {done.returncode}: {last}")
+
+
+def resources_process_seconds(effort: Effort, run: Callable[..., None] = run_python) -> Measured:
     """`dirql resources` on a dump, as a process; an interpreter that does nothing beside it."""
     with tempfile.TemporaryDirectory(prefix="dirql-bench-") as folder:
         dump = Path(folder, "mqueue.txt")
         dump.write_text(dump_text(), encoding="utf-8")
-        resources = partial(_process, "-m", "dirql", "resources", str(dump), "--cpus", "4")
-        nothing = partial(_process, "-c", "pass")
+        resources = partial(run, "-m", "dirql", "resources", str(dump), "--cpus", "4")
+        nothing = partial(run, "-c", "pass")
         times = race({"dirql": Contestant(resources), "bare_interpreter": Contestant(nothing)}, effort.processes)
     return _seconds(times["dirql"], {"bare_interpreter": times["bare_interpreter"].median})
 
@@ -105,21 +116,10 @@ def dump_text() -> str:
     return "\n".join(["01:00.0 Ethernet controller: dirql multi-queue card (rev 01)", *rows, ""])
 
 
-def process_environment() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """The environment in which `python -m dirql` is this dirql, installed or not."""
     here = str(Path(__file__).resolve().parents[2])
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))}
-
-
-def _process(*arguments: str) -> None:
-    command = [sys.executable, *arguments]
-    try:
-        done = subprocess.run(command, env=process_environment(), capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        raise DirqlError(f"python {' '.join(arguments[:3])} … ran longer than {PATIENCE} s and was ended") from None
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise DirqlError(f"python {' '.join(arguments[:3])} … ended with status {done.returncode}: {last}")
 
 
 FIGURES = (
@@ -129,7 +129,7 @@ FIGURES = (
     ),
     Figure(
         "cost_per_message_2048_vectors_64_cpus", "ratio", "time per message, over that with 8 vectors and 4 CPUs",
-        cost_per_message_large, Target(1.3, lower_is_better=True),
+        cost_per_message, Target(1.3, lower_is_better=True),
     ),
     Figure(
         "messages_per_second_traced", "1/s", "the same path, every event kept", messages_per_second_traced, Target(60_000),

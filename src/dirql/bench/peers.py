@@ -72,6 +72,6 @@ def cocotbext_pcie(effort: Effort, python: str | None = None) -> Peer:
         answer = json.loads(done.stdout.splitlines()[-1])
         rates = {name: median(rates) for name, rates in answer["rates"].items()}
         return Peer(rates, answer["versions"])
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return Peer(problem=f"cocotbext-pcie was not measured: its testbench ended with status {done.returncode}: {last}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from dirql.device.models.mqueue import ENTRY, MultiQueue
-from dirql.device.models.mqueue_registers import ARM, QUEUES, VECTORS, QueueRegisters
+from dirql.device.models.mqueue_registers import ARM, CAUSE, QUEUES, VECTORS, QueueRegisters
 from dirql.errors import DirqlError
 from dirql.ntstatus import name_of, nt_success
 from dirql.pnp.constants import CmResourceType
@@ -104,9 +104,11 @@ class QueueDevice(BenchDevice):
         self.registers.unmap()
 
     def dpc(self, interrupt: Interrupt, device: Device) -> None:
-        """Serve the ring, give the entries back and arm, with a check for what came meanwhile."""
+        """Clear the cause, serve the ring, give the entries back and arm, with a check for what came since the clearing."""
         queue, head = interrupt.message_number, self.heads[interrupt.message_number]
         ring, taken = self.rings[queue], self.taken
+        write = self.registers.write_register_ulong
+        write(VECTORS + 16 * queue + CAUSE, 0b01)
         while True:
             turn, slot = divmod(head, RING_ENTRIES)
             _, tag, _, _, phase = ENTRY.unpack_from(ring, slot * ENTRY.size)
@@ -115,7 +117,6 @@ class QueueDevice(BenchDevice):
             taken.append(tag)
             head += 1
         self.heads[queue] = head
-        write = self.registers.write_register_ulong
         write(QUEUES + QueueRegisters.size * queue + QueueRegisters.placements["doorbell"].offset, head & 0xFFFF_FFFF)
         write(VECTORS + 16 * queue + ARM, 0b11)
 

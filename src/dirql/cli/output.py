@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from dirql.errors import UsageError
 
-__all__ = ["Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "print_json", "width"]
+__all__ = [
+    "Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "one_grant", "print_json", "progress",
+    "width",
+]  # fmt: skip
 
 # fmt: off
 Cpus            = Annotated[int | None, typer.Option("--cpus", metavar="N", help="Processors, 1 to 64; default 4.")]
@@ -25,7 +30,7 @@ Messages        = Annotated[int | None, typer.Option("--messages", metavar="N", 
 
 def colour() -> bool:
     """True on a terminal, unless NO_COLOR is set or the terminal is dumb (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _fancy(sys.stdout)
 
 
 def width() -> int:
@@ -33,6 +38,20 @@ def width() -> int:
     if not sys.stdout.isatty():
         return 80
     return min(max(os.get_terminal_size(sys.stdout.fileno()).columns, 80), 120)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """A spinner on standard error while something runs, if that is a terminal."""
+    if not _fancy(sys.stderr):
+        yield
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    with Live(Spinner("dots", what), console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False):
+        yield
 
 
 def print_json(value: Any) -> None:
@@ -44,3 +63,7 @@ def one_grant(messages: int | None, line: bool) -> None:
     """UsageError when both are asked for."""
     if messages is not None and line:
         raise UsageError("--messages and --line exclude each other: what is granted is messages or the line; give one")
+
+
+def _fancy(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dirql.cli.output import Cpus, Inf, Json, Line, Messages, colour, one_grant, print_json, width
+from dirql.cli.output import Cpus, Inf, Json, Line, Messages, colour, one_grant, print_json, progress, width
 
 __all__ = ["run"]
 
@@ -46,7 +46,7 @@ def run(
 
     one_grant(messages, line)
     play = play_of(source, device, inf, cpus, messages, line, seed, trace=bool(trace))
-    with traced(play, trace, force):
+    with traced(play, trace, force), progress(source):
         reports = play.run()
     if json:
         told = [report.as_json() for report in reports]

@@ -57,6 +57,7 @@ def _load(path: Path) -> ModuleType:
         raise InputError(str(path), "", "it is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    known = set(sys.modules)
     sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
@@ -68,7 +69,16 @@ def _load(path: Path) -> ModuleType:
         raise InputError(str(path), _line_in(error, path), f"{type(error).__name__}: {error}") from error
     finally:
         sys.path.remove(str(path.parent))
+        _forget(set(sys.modules) - known, path.parent)
     return module
+
+
+def _forget(names: set[str], folder: Path) -> None:
+    """The next file's `registers` or `driver` is another one: what was imported from beside this file keeps no name."""
+    for name in names:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and Path(file).parent == folder:
+            del sys.modules[name]
 
 
 def _line_in(error: BaseException, path: Path) -> str:

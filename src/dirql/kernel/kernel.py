@@ -7,13 +7,14 @@ from typing import Any
 
 from dirql import ntstatus
 from dirql.ddi import ddi, irql_name
+from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import Kdpc, drain, queue
 from dirql.kernel.interrupt import InterruptController, isr_changed_irql
 from dirql.kernel.io_space import IoSpace, PortSpace
 from dirql.kernel.irql import HIGH_LEVEL
 from dirql.kernel.stop import BugCheck, Hang
 from dirql.kernel.thread import Dispatcher, Thread
-from dirql.kernel.wait import DispatcherObject, Event, wait
+from dirql.kernel.wait import Event, wait
 from dirql.kernel.work_item import PassiveInterrupts, WorkQueue
 from dirql.machine.cpu import Cpu
 from dirql.machine.machine import Machine

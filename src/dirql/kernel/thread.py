@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
+from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import drain
 from dirql.kernel.stop import BugCheck
 from dirql.machine.cpu import Cpu
@@ -20,18 +21,19 @@ from dirql.trace import Kind
 
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
-    from dirql.kernel.wait import DispatcherObject, WaitBlock
+    from dirql.kernel.dispatcher_object import WaitBlock
 
 __all__ = ["Dispatcher", "Thread"]
 
 
-class Thread:
-    """ETHREAD: `routine(context)` at PASSIVE_LEVEL."""
+class Thread(DispatcherObject):
+    """ETHREAD: `routine(context)` at PASSIVE_LEVEL. It can be waited for: signalled once it has ended."""
+
+    kind = "thread"
 
     def __init__(self, kernel: Kernel, routine: Callable[[Any], Any], context: Any, name: str, root: greenlet) -> None:
-        self.kernel = kernel
-        self.machine: Machine = kernel.machine
-        self.routine, self.context, self.name = routine, context, name
+        super().__init__(kernel, name)
+        self.routine, self.context = routine, context
         self.greenlet = greenlet(self._run, root)
         self.ready_at = 0
         self.last_cpu: Cpu | None = None
@@ -41,7 +43,10 @@ class Thread:
         self.wait: WaitBlock | None = None
         self.result: Any = None
         self.finished = False
-        self.on_exit: list[DispatcherObject] = []
+
+    def signaled_for(self, thread: Thread) -> bool:
+        """Once it has ended."""
+        return self.finished
 
     def _run(self) -> None:
         self.result = self.routine(self.context)
@@ -49,15 +54,11 @@ class Thread:
         cpu = self.machine.cpu
         if cpu.irql:
             raise BugCheck(0xC8, cpu.irql << 16, why=f"thread {self.name} ended at IRQL {cpu.irql}")
-        for waited in self.on_exit:
-            waited.signal()
+        self.signal()
         cpu.thread = None
         cpu.greenlet = cpu.idle
         assert cpu.idle is not None
         getcurrent().parent = cpu.idle
-
-    def __repr__(self) -> str:
-        return f"<thread {self.name}>"
 
 
 class Dispatcher:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from dirql.ddi import ddi
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.thread import Thread
-from dirql.kernel.wait import DispatcherObject, EventType
+from dirql.kernel.dispatcher_object import DispatcherObject
+from dirql.kernel.wait import EventType
 from dirql.machine.flight import Timer as Alarm
 
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ class Ktimer(DispatcherObject):
             self.state = False
 
     def _arm(self, time: int) -> None:
-        self._alarm = Alarm(f"timer:{self.name}", time, self._slack, self._expire)
+        self._alarm = Alarm(f"timer:{self.name}", time, self._slack, self._expire, self._recurs if self._period else None)
         self.machine.agenda.add(time, self._alarm)
+
+    def _recurs(self) -> bool:
+        return not self.waiters
 
     def _expire(self) -> None:
         now = self.machine.time

@@ -28,6 +28,10 @@ class Landable(Protocol):
 
     name: str
 
+    @property
+    def recurring(self) -> bool:
+        """It comes again and again, so that it keeps no machine from coming to rest."""
+
     def land(self, time: int) -> bool:
         """Its time has come; False when nothing was left of it (flushed or cancelled), and nothing happened."""
 
@@ -82,6 +86,7 @@ class Lane:
     """One direction of one function's posted traffic."""
 
     __slots__ = ("_agenda", "flight", "name", "queue")
+    recurring = False
 
     def __init__(self, name: str, agenda: Agenda, flight: int) -> None:
         self.name, self._agenda, self.flight = name, agenda, flight
@@ -138,11 +143,18 @@ class Lane:
 class Timer:
     """Lands once, between `time` and `time + slack`, unless cancelled."""
 
-    __slots__ = ("_action", "name", "slack", "time")
+    __slots__ = ("_action", "_recurs", "name", "slack", "time")
 
-    def __init__(self, name: str, time: int, slack: int, action: Callable[[], None]) -> None:
-        self.name, self.time, self.slack = name, time, slack
+    def __init__(
+        self, name: str, time: int, slack: int, action: Callable[[], None], recurs: Callable[[], bool] | None = None
+    ) -> None:
+        self.name, self.time, self.slack, self._recurs = name, time, slack, recurs
         self._action: Callable[[], None] | None = action
+
+    @property
+    def recurring(self) -> bool:
+        """True for a periodic one that nobody waits for."""
+        return self._recurs is not None and self._recurs()
 
     def cancel(self) -> None:
         """It will not land."""

@@ -21,7 +21,14 @@ from dirql.machine.flight import FOREVER, Agenda, Landable
 
 __all__ = ["Scheduler"]
 
+GRACE = 100  # expirations of periodic timers, when nothing else is left
 REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
+
+
+def _after(count: int) -> Callable[[], bool]:
+    """False for the first `count` times that it is asked."""
+    left = iter(range(count))
+    return lambda: next(left, None) is None
 
 
 class Runs(Protocol):
@@ -48,6 +55,7 @@ class Scheduler:
         self.machine = machine
         self._outside: greenlet | None = None
         self._until = FOREVER
+        self._enough = _after(GRACE)
         self._stopped = ""  # what ended the last run before its time: the stacks it broke cannot go on
 
     def make_ready(self, cpu: Cpu, time: int) -> None:
@@ -87,13 +95,14 @@ class Scheduler:
         if chosen is not cpu:
             self._switch(chosen)
 
-    def run(self, until: int = FOREVER) -> None:
-        """From outside: everything that can happen (up to the time `until`) happens."""
+    def run(self, until: int = FOREVER, *, enough: Callable[[], bool] | None = None) -> None:
+        """From outside: everything that can happen (up to the time `until`) happens. Where only periodic timers are left it
+        goes on until it is `enough`; by default it lets `GRACE` of their expirations happen."""
         if self._outside is not None:
             raise UsageError("run() was called while the machine runs; a driver or model cannot run the machine it is in")
         if self._stopped:
             raise UsageError(f"run() was called after the machine had stopped ({self._stopped}); make a new machine to go on")
-        self._outside, self._until = getcurrent(), until
+        self._outside, self._until, self._enough = getcurrent(), until, enough or _after(GRACE)
         try:
             chosen = self._pick(None)
             if chosen is not None:
@@ -104,6 +113,11 @@ class Scheduler:
         finally:
             self._outside = None
             self.machine.come_to_rest()
+
+    def restless(self) -> list[str]:
+        """What would still happen by itself, were it not for the time limit of `run`; periodic timers aside."""
+        waiting = [f"cpu{index}" for _, index, _ in sorted(self.ready)]
+        return waiting + [what.name for what in self.agenda.open() if not what.recurring]
 
     @property
     def running(self) -> bool:
@@ -135,7 +149,7 @@ class Scheduler:
                     return None
                 chosen = heappop(ready)[2]
                 break
-            if not heap or heap[0][0] > until:
+            if not heap or heap[0][0] > until or (not ready and self._only_recurs()):
                 return None
             agenda.land_next()
         horizon = until if not heap else min(until, heap[0][0])
@@ -143,6 +157,10 @@ class Scheduler:
             horizon = ready[0][0] + self.lead
         agenda.horizon = -1 if self.always else horizon
         return chosen
+
+    def _only_recurs(self) -> bool:
+        heap = self.agenda.heap
+        return heap[0][2].recurring and all(what.recurring for _, _, what in heap) and self._enough()
 
     def _ask(self, current: Cpu | None) -> Cpu | None:
         while True:
@@ -170,6 +188,8 @@ class Scheduler:
         landing = [e for e, (earliest, _) in events if earliest <= bound and e.due() <= self._until]
         timed: list[tuple[int, int, str, Any]] = [(e.due(), 0, f"land:{e.name}", e) for e in landing]
         timed += [(c.now, 1, f"cpu{c.index}", c) for c in cpus]
+        if not cpus and events and all(e.recurring for e, _ in events) and self._enough():
+            return []
         options: list[Option] = []
         namesakes: dict[str, int] = {}
         for _, _, name, what in sorted(timed, key=lambda t: t[:2]):

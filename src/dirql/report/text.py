@@ -101,6 +101,9 @@ def _headline(page: _Page, report: Report) -> None:
     if report.status & 0x8000_0000:
         code = 12 if report.kind == "none" and report.status == INSUFFICIENT_RESOURCES else 10
         verdict, style = f"failed to start with {report.status_name} (Code {code})", BAD
+    elif report.bugcheck is not None:
+        stop = report.bugcheck
+        verdict, style = f"bugcheck {stop['code']:x}" if stop["kind"] == "bugcheck" else f"hang ({stop['rule']})", BAD
     else:
         verdict, style = "started", GOOD
     line = Text(f"{who}{driver}: ", STRONG)
@@ -190,8 +193,8 @@ def _message_map(page: _Page, report: Report) -> None:
         page.words(f"without a resource, so never connected: WDFINTERRUPT {ranges(idle)}")
     beyond = [row.entry for row in report.messages[report.granted :]]
     if entries and beyond and report.granted:
-        many = f"entry {beyond[0]} is" if len(beyond) == 1 else f"entries {ranges(beyond)} are"
-        page.words(f"{many} beyond the grant: Windows aims what it does not use at message 0")
+        many = f"entry {beyond[0]} is beyond the grant" if len(beyond) == 1 else f"entries {ranges(beyond)} are beyond the grant"
+        page.words(f"{many}, and aimed at message 0")
 
 
 def _object(row: InterruptRow | None) -> Row:
