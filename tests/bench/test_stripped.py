@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirql.bench.stripped import StrippedLoop
@@ -24,6 +24,7 @@ def by_processor(routes: list[tuple[int, int]], taken: list[int]) -> dict[int, l
     return {cpu: [m for _, m in group] for cpu, group in groupby(sorted(at, key=lambda a: a[0]), key=lambda a: a[0])}
 
 
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, VECTORS - 1), max_size=30))
 def test_messages_that_are_fired_one_by_one_are_taken_in_the_same_order(fires: list[int]) -> None:
     world, bare = pair()
@@ -34,6 +35,7 @@ def test_messages_that_are_fired_one_by_one_are_taken_in_the_same_order(fires: l
     assert world.taken == bare.taken == fires
 
 
+@settings(max_examples=15)
 @given(st.lists(st.lists(st.integers(0, VECTORS - 1), max_size=12), max_size=6))
 def test_bursts_are_taken_in_the_same_order_by_each_processor(bursts: list[list[int]]) -> None:
     world, bare = pair()

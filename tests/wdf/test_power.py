@@ -152,11 +152,16 @@ def test_a_work_item_that_was_queued_has_ended_before_d0_exit(World: Any) -> Non
     assert w.log[2:6] == [("Disable", 2), ("Disable", 1), ("Work", 1), ("Disable", 0)]
 
 
-def test_a_message_in_d3_is_dropped_and_says_why(World: Any) -> None:
-    w = World(idle=IDLE)
+@pytest.mark.parametrize(
+    ("pageable", "why"),
+    [(True, "reset"), (False, "in D3hot")],  # masked at disconnect: latched, and lost in the reset on the way back to D0
+)
+def test_a_message_in_d3_is_dropped_and_says_why(World: Any, pageable: bool, why: str) -> None:
+    w = World(idle=IDLE, pageable=pageable)
     w.start()
     w.fire(0)
-    assert w.card.fates[0].dropped == {"in D3hot": 1}
+    w.call(w.device.stop_idle, True)
+    assert w.card.fates[0].dropped == {why: 1}
     assert [e for e in w.log if e[0] == "Isr"] == []
 
 

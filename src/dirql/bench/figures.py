@@ -86,6 +86,7 @@ def start_to_d0_seconds(effort: Effort) -> Measured:
 
 
 def run_python(*arguments: str) -> None:
+    """This interpreter with this dirql, to its end; `DirqlError` when that is not status 0."""
     command = [sys.executable, *arguments]
     try:
         done = subprocess.run(command, env=_environment(), capture_output=True, text=True, timeout=PATIENCE, check=False)

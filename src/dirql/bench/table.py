@@ -11,21 +11,22 @@ Line = tuple[str, str]  # the text, a rich style or ""
 WIDTH = 80
 ABOUT = (
     "Medians of interleaved rounds after a warm-up, all in one process; garbage is collected before each round and the "
-    "collector stays on. Indented: what stands beside a figure in the same rounds."
+    "collector stays on. Indented: what stands beside a figure, and the figure as a multiple of it."
 )
 
 
 def number(value: float) -> str:
-    """Enough digits to compare by eye."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}" if value < 0.1 else f"{value:.2f}"
+    """Three digits or more, enough to compare by eye."""
+    places = next((places for least, places in ((100, 0), (10, 1), (0.1, 2)) if value >= least), None)
+    return f"{value:.3g}" if places is None else f"{value:,.{places}f}"
 
 
-def _limit(value: float, lower_is_better: bool) -> str:
-    return f"{'<=' if lower_is_better else '>='} {number(value)}"
+def _limit(value: float | None, lower_is_better: bool, suffix: str = "") -> str:
+    return "" if value is None else f"{'<=' if lower_is_better else '>='} {number(value)}{suffix}"
 
 
 def _row(name: str, value: str, unit: str, target: str, verdict: str) -> str:
-    return f"{name:<38}{value:>10} {unit:<6}{target:>12}  {verdict}".rstrip()
+    return f"{name:<38}{value:>10} {unit:<6}{target:>11}  {verdict}".rstrip()
 
 
 def _figure(figure: dict[str, Any]) -> list[Line]:
@@ -34,18 +35,16 @@ def _figure(figure: dict[str, Any]) -> list[Line]:
         why = wrap(figure["why"], WIDTH - 2)
         return [(_row(name, "-", unit, "", "not measured"), "red"), *((f"  {line}", "red") for line in why)]
     lower, limit = figure["lower_is_better"], figure["target"]
-    target = _limit(limit, lower) if limit is not None else ""
-    kept = limit is None or (value <= limit if lower else value >= limit)
-    verdict = "" if limit is None else "met" if kept else "missed"
-    text = [(_row(name, number(value), unit, target, verdict), "bold" if kept else "bold yellow")]
+    missed = limit is not None and (value > limit if lower else value < limit)
+    verdict = "" if limit is None else "missed" if missed else "met"
+    text = [(_row(name, number(value), unit, _limit(limit, lower), verdict), "bold yellow" if missed else "bold")]
     for beside, other in figure["beside"].items():
-        ratio = figure["ratio"].get(beside)
-        least = figure["ratio_target"].get(beside)
-        words = f"{number(ratio)} of it" if ratio is not None else ""
-        good = ratio is None or least is None or ratio >= least
-        if least is not None:
-            words += f", {'target' if good else 'missed'} {_limit(least, False)}"
-        text.append((f"  {beside:<36}{number(other):>10} {unit:<6} {words}".rstrip(), "" if good else "yellow"))
+        ratio, least = figure["ratio"].get(beside), figure["ratio_target"].get(beside)
+        words = "" if ratio is None else f"{number(ratio)}x"
+        missed = ratio is not None and least is not None and ratio < least
+        if ratio is not None and least is not None:
+            words += " missed" if missed else " met"
+        text.append((_row(f"  {beside}", number(other), unit, _limit(least, False, "x"), words), "yellow" if missed else ""))
     return text
 
 
