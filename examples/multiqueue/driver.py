@@ -5,7 +5,19 @@ queues over as many messages as it was granted: nine, three, two, one, or none a
 """
 
 from registers import (
-    ADMIN_VECTOR, ARM, CAPABILITY, CONTROL, ENABLE, ENTRY_SIZE, ERROR, ERROR_VALID, MASK_SET, RESET, STATUS, queue, vector,
+    ADMIN_VECTOR,
+    ARM,
+    CAPABILITY,
+    CONTROL,
+    ENABLE,
+    ENTRY_SIZE,
+    ERROR,
+    ERROR_VALID,
+    MASK_SET,
+    RESET,
+    STATUS,
+    queue,
+    vector,
 )  # fmt: skip
 
 from dirql import wdf

@@ -40,30 +40,32 @@ T = TypeVar("T")
 def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
     """Declare a method to be the routine `name`; `ApiError` at import when the fact tables do not know it."""
     row = routine(name)
-    low, high = row.min_irql, row.max_irql
+    high = row.max_irql
 
     def declare(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+        body = _not_below(row, method) if row.min_irql else method
+
         @wraps(method)
         def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
             machine = self.machine
             cpu = machine.cpu
-            if not low <= cpu.irql <= high:
+            if cpu.irql > high:
                 _off_limits(machine, row)
-            cpu.now = now = cpu.now + machine.costs.routine
+            cpu.now = now = cpu.now + machine.routine_ns
             if now >= machine.agenda.horizon:
                 _pause(machine, row)
-            return method(self, *args, **kwargs)
+            return body(self, *args, **kwargs)
 
         @wraps(method)
         def call_alone(self: Any) -> Any:  # the same without arguments to pack and unpack: most routines on the hot path
             machine = self.machine
             cpu = machine.cpu
-            if not low <= cpu.irql <= high:
+            if cpu.irql > high:
                 _off_limits(machine, row)
-            cpu.now = now = cpu.now + machine.costs.routine
+            cpu.now = now = cpu.now + machine.routine_ns
             if now >= machine.agenda.horizon:
                 _pause(machine, row)
-            return method(self)  # type: ignore[call-arg]
+            return body(self)  # type: ignore[call-arg]
 
         chosen = call if len(signature(method).parameters) > 1 else cast("Callable[Concatenate[S, P], R]", call_alone)
         chosen.__dict__["ddi"] = row
@@ -93,6 +95,17 @@ def ddi_create(name: str) -> Callable[[Callable[Concatenate[T, S, P], R]], Calla
         return call
 
     return declare
+
+
+def _not_below(row: Routine, method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Few routines have a lowest IRQL too."""
+
+    def check(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        if self.machine.cpu.irql < row.min_irql:
+            _off_limits(self.machine, row)
+        return method(self, *args, **kwargs)
+
+    return check
 
 
 def _pause(machine: Machine, row: Routine) -> None:

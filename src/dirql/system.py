@@ -108,23 +108,26 @@ class System:
         self.machine.time = max(self.machine.time, until)
 
     def _run_to_rest(self, enough: Callable[[], bool] | None) -> None:
-        self._run(self.machine.time + PATIENCE, enough)
-        restless = self.machine.scheduler.restless()
-        if self.stopped is None and restless:
+        restless = self._run(self.machine.time + PATIENCE, enough)
+        if restless:
             sentence = f"after {PATIENCE // 1_000_000_000} s of virtual time something still happens: {', '.join(restless)}"
             self.machine.note_finding("never-at-rest", "advice", sentence, "run()")
 
-    def _run(self, until: int, enough: Callable[[], bool] | None) -> None:
+    def _run(self, until: int, enough: Callable[[], bool] | None) -> list[str]:
+        """What would still happen when it ends."""
         if self.stopped is not None:
-            return
+            return []
         try:
             self.machine.scheduler.run(until, enough=enough)
-            if not self.machine.scheduler.restless():
+            restless = self.machine.scheduler.restless()
+            if not restless:
                 self.kernel.refuse_to_hang()
+            return restless
         except Stop as stop:
             self._stop(stop)
         except Exception as error:
             self._stop(unhandled(error))
+        return []
 
     def call(self, routine: Callable[..., T], *args: Any) -> T:
         """Run `routine(*args)` on a system thread at PASSIVE_LEVEL, let everything happen, and return its result.

@@ -17,7 +17,8 @@ from dirql.pci import dumps
 TINY = Effort(rounds=1, messages=18, processes=1)
 SLOW = {"cost_per_message_2048_vectors_64_cpus", "resources_process_seconds"}  # these have tests with a part replaced
 KEYS = {
-    "name", "value", "unit", "beside", "ratio", "low", "high", "rounds", "target", "ratio_target", "lower_is_better", "met", "what",
+    "name", "value", "unit", "beside", "ratio", "low", "high", "rounds", "target", "ratio_target", "lower_is_better", "met",
+    "what",
 }  # fmt: skip
 
 

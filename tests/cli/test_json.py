@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dirql.bench.figure import Figure, Measured, as_json, unmeasured
+from dirql.bench.figure import Figure, Measured, entry, unmeasured
 from dirql.findings import Finding
 from dirql.kernel.stop import BugCheck, Hang
 from dirql.report import InterruptRow, MessageRow, Report
@@ -59,11 +59,11 @@ def full_report(bugcheck: dict[str, object] | None) -> Any:
     report = Report("1234:4d51", "card", "Driver", 4, "line", 9, 1, False, "", 0, "STATUS_SUCCESS", [], [row], rows, line)
     report.findings = [Finding("rule", "error", "sentence", "where", 0, 1)]
     report.callbacks, report.reads_at_dirql, report.bugcheck = [("EvtDriverDeviceAdd", "Driver")], {"BAR0+0x0": 1}, bugcheck
-    return json.loads(json.dumps(report.as_json()))
+    return json.loads(json.dumps(report.entry()))
 
 
 def test_run_prints_what_is_documented(folder: Path, dirql: Run) -> None:
-    documents = [full_report(BugCheck(0xA, why="x").as_json()), full_report(Hang("r", "x").as_json()),
+    documents = [full_report(BugCheck(0xA, why="x").entry()), full_report(Hang("r", "x").entry()),
                  json.loads(dirql("run", "small.toml", "--json")[1])]  # fmt: skip
     assert [wrong(one, "run") for one in documents] == [[], [], []]
     assert set(documented("run")) == {key for one in documents for key, _ in seen(one)}
@@ -89,7 +89,7 @@ def test_inspect_prints_what_is_documented(examples: Path, dirql: Run) -> None:
 
 def test_bench_prints_what_is_documented() -> None:
     figure = Figure("name", "1/s", "what", lambda effort: Measured(1.0, 3, 0.5, 2.0))
-    figures = [as_json(figure, Measured(1.0, 3, 0.5, 2.0)), unmeasured(figure, "why")]
+    figures = [entry(figure, Measured(1.0, 3, 0.5, 2.0)), unmeasured(figure, "why")]
     document = {"figures": figures, "machine": {}, "peers": {}}
     assert wrong(document, "bench") == []
     assert set(documented("bench")) == {key for key, _ in seen(document)}

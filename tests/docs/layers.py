@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "unhandled": {"errors", "kernel"},
     "system":    _ROOTS | {"kernel", "machine", "observe", "pci", "pnp", "report", "unhandled", "wdf"},
     "scenario":  {"errors", "ntstatus", "device", "hosts", "machine", "pci", "pnp", "report", "system", "wdf"},
+    "__main__":  {"cli"},
     "bench":     {"device", "errors", "kernel", "machine", "ntstatus", "pci", "pnp", "system", "wdf"},
     "cli":       _ROOTS | {"bench", "device", "hosts", "machine", "pci", "pnp", "report", "scenario", "system", "wdf"},
 }

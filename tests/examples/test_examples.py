@@ -82,7 +82,8 @@ def test_an_isr_that_says_not_mine_to_a_message_leaves_queues_unserved() -> None
 def test_a_driver_that_refuses_a_line_fails_to_start_and_releases_what_it_has() -> None:
     report = card("line_refused")
     assert report.status == ntstatus.STATUS_DEVICE_CONFIGURATION_ERROR
-    assert [name for name, _ in report.callbacks] == ["EvtDriverDeviceAdd", "EvtDevicePrepareHardware", "EvtDeviceReleaseHardware"]
+    names = [name for name, _ in report.callbacks]
+    assert names == ["EvtDriverDeviceAdd", "EvtDevicePrepareHardware", "EvtDeviceReleaseHardware"]
 
 
 def test_a_line_is_level_triggered_and_shared() -> None:

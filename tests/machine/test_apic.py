@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dirql.errors import NotModelled, UsageError
 from dirql.machine.apic import DEVICE_VECTORS, LocalApic, MessageRouter, Route
-from dirql.pci.function import Fate, Message
+from dirql.pci.function import Message
 
 CPUS = st.integers(1, 64)
 
@@ -100,17 +100,12 @@ def test_any_memory_write_routes_to_processors_that_exist_or_nowhere(address: in
         assert route is None or (0x10 <= route.vector < 0x100 and route.targets and max(route.targets) < cpus)
 
 
-def test_the_same_vector_twice_is_one_request_until_it_is_taken() -> None:
-    apic = LocalApic()
-    first, second = Fate(0), Fate(1)
-    assert apic.accept(0x51, first) and not apic.accept(0x51, second)
-    assert apic.fates[0x51] is first and apic.irr == 1 << 0x51
-
-
 @pytest.mark.parametrize(
-    ("irr", "isr", "priority"), [(0, 0, 0), (1 << 0x51, 0, 5), (1 << 0x51, 1 << 0x30, 5), (0, 1 << 0xBF, 11)]
+    ("irr", "in_service", "priority"), [(0, [], 0), (1 << 0x51, [], 5), (1 << 0x51, [0x30], 5), (0, [0x51, 0xBF], 11)]
 )
-def test_the_arbitration_priority_is_the_highest_class_requested_or_in_service(irr: int, isr: int, priority: int) -> None:
+def test_the_arbitration_priority_is_the_highest_class_requested_or_in_service(
+    irr: int, in_service: list[int], priority: int
+) -> None:
     apic = LocalApic()
-    apic.irr, apic.isr = irr, isr
-    assert apic.priority == priority
+    apic.irr, apic.in_service = irr, in_service
+    assert apic.priority == priority and apic.isr == sum(1 << v for v in in_service)

@@ -83,6 +83,9 @@ def test_a_failure_on_the_way_down_stops_nothing(World: Any, callback: Any) -> N
     assert w.log == [
         "SmIoSuspend", "PreInterruptsDisabled", *DOWN_ALL, *RELEASE, "SmIoFlush", "SmIoCleanup", *END, "Unload",
     ]  # fmt: skip
+    ((rule, sentence),) = w.findings
+    assert rule == "power-down-failure"
+    assert sentence.endswith("returned STATUS_INSUFFICIENT_RESOURCES on the way down, which goes on all the same")
 
 
 @pytest.mark.parametrize("callback", ["PrepareHardware", "ReleaseHardware"])
@@ -91,7 +94,7 @@ def test_not_supported_from_hardware_callbacks_is_a_finding(World: Any, callback
     w.on[callback] = wdf.STATUS_NOT_SUPPORTED
     w.start()
     w.system.shut_down()
-    assert w.findings == [("not-supported-returned", f"EvtDevice{callback} returned STATUS_NOT_SUPPORTED, which it must not")]
+    assert w.findings[0] == ("not-supported-returned", f"EvtDevice{callback} returned STATUS_NOT_SUPPORTED, which it must not")
 
 
 def test_interrupts_that_a_failed_prepare_hardware_left_are_deleted_newest_first(World: Any) -> None:

@@ -58,8 +58,9 @@ class Recording(wdf.Device):
         return self.world.do("PrepareHardware", raw, translated)
 
     def evt_device_release_hardware(self, translated: Any) -> Any:
+        result = self.world.do("ReleaseHardware", translated)
         self.registers.unmap()
-        return self.world.do("ReleaseHardware", translated)
+        return result
 
     def evt_device_d0_entry(self, previous_state: int) -> Any:
         return self.world.do("D0Entry", previous_state)

@@ -37,7 +37,8 @@ def _everything(world: Delivery | StrippedLoop, messages: int) -> Contestant:
     """Every vector in rounds until about `messages` were sent."""
     vectors = len(world.table) if isinstance(world, StrippedLoop) else world.vectors
     after: Callable[[], object] = world.taken.clear if isinstance(world, StrippedLoop) else world.forget
-    return Contestant(world.everything, vectors, max(1, messages // vectors), after)
+    rounds = max(1, messages // vectors)
+    return Contestant(partial(world.everything, rounds), vectors * rounds, 1, after)
 
 
 def _pair(vectors: int, cpus: int) -> tuple[Delivery, StrippedLoop]:

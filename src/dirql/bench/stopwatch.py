@@ -6,9 +6,9 @@ users run with it on.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from gc import collect
 from statistics import median
 from time import perf_counter
 
@@ -63,7 +63,7 @@ def race(contestants: Mapping[str, Contestant], rounds: int, clock: Clock = perf
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(rounds + 1):
         for name, one in contestants.items():
-            gc.collect()
+            collect()
             work = one.work
             begin = clock()
             for _ in range(one.times):

@@ -151,8 +151,9 @@ class StrippedLoop:
         """The driver's DPC."""
         self.taken.append(message)
 
-    def everything(self) -> None:
-        """Fire every message once, then let all of them be served."""
-        for message in range(len(self.table)):
-            self.fire(message)
-        self.run()
+    def everything(self, rounds: int = 1) -> None:
+        """In each round fire every message once, then let all of them be served."""
+        for _ in range(rounds):
+            for message in range(len(self.table)):
+                self.fire(message)
+            self.run()

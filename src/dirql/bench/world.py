@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from dirql.device.models.mqueue import ENTRY, MultiQueue
@@ -164,11 +165,18 @@ class Delivery:
         self.fire = self.card.msix.fire
         self.run = self.system.run
 
-    def everything(self) -> None:
-        """Fire every vector once, then let all of them be served."""
-        fire = self.fire
-        for vector in range(self.vectors):
-            fire(vector)
+    def everything(self, rounds: int = 1) -> None:
+        """The card fires every vector once in each round, by its own timer, with time enough between to serve them all."""
+        spacing = 2_000 * (-(-self.vectors // self.cpus) + 1)
+        fire, vectors, after = self.fire, range(self.vectors), self.card.after
+
+        def burst(left: int) -> None:
+            for vector in vectors:
+                fire(vector)
+            if left > 1:
+                after(spacing, partial(burst, left - 1))
+
+        burst(rounds)
         self.run()
 
     def forget(self) -> None:

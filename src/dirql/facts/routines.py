@@ -53,4 +53,4 @@ def routine(name: str) -> Routine:
     try:
         return routines()[name]
     except KeyError:
-        raise ApiError(f"{name} has no row in facts/wdf_functions.csv or facts/wdm_routines.csv; add it with its source") from None
+        raise ApiError(f"{name} has no row in facts/wdf_functions.csv or facts/wdm_routines.csv; add it and its source") from None

@@ -39,12 +39,13 @@ def load_object(reference: str, base: Path, kind: type | None = None) -> Any:
 def load_python_driver(reference: str, base: Path) -> type[Driver]:
     """The `Driver` subclass that `file.py:Class` (or `file.py`) names."""
     found = load_object(reference, base, Driver)
+    file, _, name = reference.partition(":")
     if not (inspect.isclass(found) and issubclass(found, Driver)):
-        raise InputError(str(base / reference.partition(":")[0]), "", f"{reference.partition(':')[2]} is no dirql.wdf.Driver subclass")
+        raise InputError(str(base / file), "", f"{name} is no dirql.wdf.Driver subclass")
     try:
         found.require_callbacks()
     except UsageError as error:
-        raise InputError(str(base / reference.partition(":")[0]), "", str(error)) from None
+        raise InputError(str(base / file), "", str(error)) from None
     return found
 
 

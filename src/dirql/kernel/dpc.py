@@ -44,8 +44,19 @@ class Kdpc:
     """
 
     __slots__ = (
-        "argument1", "argument2", "context", "count", "cpu_ns", "importance", "kernel", "machine", "name", "queued_on",
-        "routine", "running", "target",
+        "_plain",
+        "argument1",
+        "argument2",
+        "context",
+        "count",
+        "cpu_ns",
+        "importance",
+        "kernel",
+        "machine",
+        "name",
+        "queued_on",
+        "routine",
+        "target",
     )  # fmt: skip
 
     def __init__(self, kernel: Kernel, routine: Callable[[Kdpc, Any, Any, Any], None], context: Any, name: str = "DPC") -> None:
@@ -57,7 +68,7 @@ class Kdpc:
         self.queued_on: Cpu | None = None
         self.argument1: Any = None
         self.argument2: Any = None
-        self.running = 0
+        self._plain = True  # medium importance, for whichever processor asks
         self.count = 0
         self.cpu_ns = 0
 
@@ -79,6 +90,7 @@ class Kdpc:
     def set_importance(self, importance: Importance) -> None:
         """KeSetImportanceDpc."""
         self.importance = Importance(importance)
+        self._plain = self.target is None and self.importance == Importance.MediumImportance
 
     @ddi("KeSetTargetProcessorDpcEx")
     def set_target_processor(self, number: int) -> None:
@@ -86,6 +98,12 @@ class Kdpc:
         if not 0 <= number < len(self.machine.cpus):
             raise BugCheck(0xC7, 3, number, why=f"{self.name}: target processor {number} of {len(self.machine.cpus)}")
         self.target = self.machine.cpus[number]
+        self._plain = False
+
+    @property
+    def running(self) -> int:
+        """On how many processors it runs now."""
+        return sum(cpu.dpc is self for cpu in self.machine.cpus)
 
     def enqueue(self, argument1: Any, argument2: Any) -> bool:
         """Put it on its processor's queue; `insert` without being a routine of its own."""
@@ -93,9 +111,16 @@ class Kdpc:
             return False
         machine = self.machine
         here = machine.cpu
+        self.argument1, self.argument2 = argument1, argument2
+        if self._plain and machine.trace is None:  # what follows, for the usual case
+            self.queued_on = here
+            here.dpcs.append(self)
+            here.dpc_requested = True
+            if here.irql < 2:
+                drain(self.kernel, here)
+            return True
         cpu = self.target or here
         self.queued_on = cpu
-        self.argument1, self.argument2 = argument1, argument2
         if self.importance == 2:
             cpu.dpcs.appendleft(self)
         else:
@@ -155,26 +180,23 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
     cost = machine.costs.dpc_dispatch
     dpcs = cpu.dpcs
     outer = cpu.dpc
+    trace, apic = machine.trace, cpu.apic
     while dpcs:
-        cpu.dpc_requested = False
         dpc: Kdpc = dpcs.popleft()
         dpc.queued_on = None
         cpu.dpc = dpc
         cpu.now = start = cpu.now + cost
         dpc.count += 1
-        dpc.running += 1
-        trace = machine.trace
         if trace is not None:
             trace.add((start, cpu.index, Kind.DPC, dpc.name))
         dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
-        dpc.running -= 1
         dpc.cpu_ns += cpu.now - start
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))
         if cpu.irql != DISPATCH_LEVEL:
             changed = cpu.irql << 16 | DISPATCH_LEVEL << 8
             raise BugCheck(0xC8, changed, why=f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL")
-        if cpu.apic.irr:
+        if apic.irr:
             kernel.take_interrupts(cpu)
     cpu.dpc_requested = False
     cpu.dpc = outer

@@ -44,8 +44,9 @@ class KInterrupt:
     """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
 
     __slots__ = (
-        "active", "affinity", "claimed", "connected", "context", "count", "cpu_ns", "fate", "irql", "kernel", "latched", "lock",
-        "machine", "name", "passive", "passive_lock", "saved_irql", "service_routine", "share", "synchronize_irql", "vector",
+        "active", "affinity", "connected", "context", "count", "cpu_ns", "fate", "irql", "kernel", "latched", "lock",
+        "machine", "name", "passive", "passive_lock", "saved_irql", "service_routine", "share", "synchronize_irql", "unclaimed",
+        "vector",
     )  # fmt: skip
 
     def __init__(
@@ -65,7 +66,7 @@ class KInterrupt:
         self.connected = False
         self.active = True  # IoReportInterruptInactive: its service routine looks here
         self.saved_irql = 0
-        self.count = self.claimed = self.cpu_ns = 0
+        self.count = self.unclaimed = self.cpu_ns = 0
 
     @ddi("KeSynchronizeExecution")
     def synchronize_execution(self, routine: Callable[[Any], bool], context: Any) -> bool:
@@ -110,6 +111,11 @@ class KInterrupt:
         self.lock.give(cpu)
         self.kernel.lower(cpu, irql)
 
+    @property
+    def claimed(self) -> int:
+        """How often the service routine returned TRUE."""
+        return self.count - self.unclaimed
+
     def __repr__(self) -> str:
         return f"<KInterrupt {self.name} vector={self.vector:#x} irql={self.irql}>"
 
@@ -121,6 +127,7 @@ class InterruptController:
         self.kernel = kernel
         self.machine: Machine = kernel.machine
         self._sources: dict[tuple[int, int], Source] = {}
+        self._entry_ns, self._exit_ns = self.machine.costs.interrupt_entry, self.machine.costs.interrupt_exit
 
     def attach(self, vector: int, affinity: int, source: Source) -> None:
         """The bus says that `source` raises `vector` on the processors of `affinity`."""
@@ -143,7 +150,7 @@ class InterruptController:
             return ntstatus.STATUS_INVALID_PARAMETER
         first = not any(other.active for other in others)
         for cpu in cpus:
-            cpu.idt[interrupt.vector] = [*(cpu.idt[interrupt.vector] or ()), interrupt]
+            wire(cpu, interrupt.vector, [*(cpu.idt[interrupt.vector] or ()), interrupt])
         interrupt.connected = True
         if first:
             self._open(interrupt)
@@ -176,7 +183,7 @@ class InterruptController:
         for cpu in self.machine.cpus:
             if interrupt.affinity & cpu.bit and cpu.idt[interrupt.vector]:
                 rest = [i for i in cpu.idt[interrupt.vector] if i is not interrupt]
-                cpu.idt[interrupt.vector] = rest or None
+                wire(cpu, interrupt.vector, rest)
                 last = last and not any(i.active for i in rest)
         if last:
             self._shut(interrupt)
@@ -201,63 +208,65 @@ class InterruptController:
 
     def take(self, cpu: Cpu) -> None:
         """Everything pending above the IRQL, highest vector first; then the DPCs that this asked for."""
-        apic = cpu.apic
+        apic, before = cpu.apic, cpu.irql
+        in_service = apic.in_service
         while apic.irr:
             vector = apic.irr.bit_length() - 1
-            if vector >> 4 <= cpu.irql:
+            if vector >> 4 <= before:
                 break
-            self._service(cpu, vector)
-        if cpu.dpc_requested and cpu.irql < 2:
+            apic.irr ^= 1 << vector
+            in_service.append(vector)
+            cpu.now += self._entry_ns
+            interrupt = cpu.direct[vector]
+            if interrupt is not None:
+                fate = apic.fates[vector]
+                if fate is not None:
+                    fate.delivered += 1
+                    fate.cpus |= cpu.bit
+                self._call(cpu, interrupt)
+            else:
+                self._take_otherwise(cpu, vector, apic.fates[vector])
+            cpu.irql = before
+            cpu.now += self._exit_ns
+            in_service.pop()
+            if apic.level and apic.level >> vector & 1:
+                self._end_of_level(cpu, vector, cpu.idt[vector])
+        if cpu.dpc_requested and before < 2:
             drain(self.kernel, cpu)
 
-    def _service(self, cpu: Cpu, vector: int) -> None:
-        machine, apic = self.machine, cpu.apic
-        costs = machine.costs
-        bit = 1 << vector
-        apic.irr ^= bit
-        apic.isr |= bit
-        fate = apic.fates[vector]
-        before = cpu.irql
-        cpu.now += costs.interrupt_entry
-        chain: list[KInterrupt] | None = cpu.idt[vector]
+    def _take_otherwise(self, cpu: Cpu, vector: int, fate: Fate | None) -> None:
+        """A vector with a chain, with a passive-level interrupt, or with nobody."""
+        chain: Sequence[KInterrupt] | None = cpu.idt[vector]
         if chain is None:
             self._unexpected(cpu, vector)
+            return
+        if fate is not None:
+            fate.delivered += 1
+            fate.cpus |= cpu.bit
+        if chain[0].passive:
+            self.kernel.passive_interrupts.queue(chain, fate)
         else:
-            if fate is not None:
-                fate.delivered += 1
-                fate.cpus |= cpu.bit
-            if chain[0].passive:
-                self.kernel.passive_interrupts.queue(chain, fate)
-            elif len(chain) == 1:
-                self._call(cpu, chain[0])
-            else:
-                self._call_chain(cpu, chain)
-        cpu.irql = before
-        cpu.now += costs.interrupt_exit
-        apic.isr ^= bit
-        if apic.level & bit and (chain is None or not chain[0].passive):  # a passive one's line stays masked until it has run
-            self._end_of_level(cpu, vector, chain)
+            walk(chain, lambda interrupt: self._call(cpu, interrupt))
 
     def _call(self, cpu: Cpu, interrupt: KInterrupt) -> bool:
-        machine = self.machine
-        outer, cpu.servicing = cpu.servicing, interrupt
         cpu.irql = irql = interrupt.synchronize_irql
         lock = interrupt.lock
-        if lock.owner is None and lock.free_at <= cpu.now:
+        start = cpu.now
+        if lock.owner is None and lock.free_at <= start:
             lock.owner = cpu
         else:
             lock.take(cpu)
             if not interrupt.connected:
-                return self._too_late(cpu, interrupt, outer)
-        start = cpu.now
-        trace = machine.trace
+                return self._too_late(cpu, interrupt)
+            start = cpu.now
+        trace = self.machine.trace
         if trace is not None:
             trace.add((start, cpu.index, Kind.ISR, interrupt.vector, irql, interrupt.name))
         claimed = interrupt.service_routine(interrupt, interrupt.context)
         interrupt.count += 1
         interrupt.cpu_ns += cpu.now - start
-        if claimed:
-            interrupt.claimed += 1
+        if not claimed:
+            interrupt.unclaimed += 1
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.ISR_END, interrupt.vector, bool(claimed)))
         if cpu.irql != irql:
@@ -267,16 +276,11 @@ class InterruptController:
         else:
             lock.owner = None
             lock.free_at = cpu.now
-        cpu.servicing = outer
-        return bool(claimed)
+        return claimed
 
-    def _call_chain(self, cpu: Cpu, chain: list[KInterrupt]) -> None:
-        walk(chain, lambda interrupt: self._call(cpu, interrupt))
-
-    def _too_late(self, cpu: Cpu, interrupt: KInterrupt, outer: KInterrupt | None) -> bool:
+    def _too_late(self, cpu: Cpu, interrupt: KInterrupt) -> bool:
         """It was disconnected while this processor spun for its lock: its service routine is not called any more."""
         interrupt.lock.give(cpu)
-        cpu.servicing = outer
         self.swallow(interrupt, "disconnected while its lock was waited for")
         return False
 
@@ -298,7 +302,10 @@ class InterruptController:
             self.machine.trace.add((cpu.now, cpu.index, Kind.SWALLOWED, vector, "no interrupt object is connected"))
 
     def _end_of_level(self, cpu: Cpu, vector: int, chain: Sequence[KInterrupt] | None) -> None:
-        """What is on its way lands before the EOI, the end of the line's assertion above all."""
+        """What is on its way lands before the EOI, the end of the line's assertion above all. The line of a passive-level
+        interrupt stays masked until that has run."""
+        if chain is not None and chain[0].passive:
+            return
         scheduler = self.machine.scheduler
         before, cpu.irql = cpu.irql, max(cpu.irql, vector >> 4)
         if scheduler.due(cpu):
@@ -313,6 +320,12 @@ class InterruptController:
             who = ", ".join(i.name for i in chain) if chain else "nobody"
             raise Hang("interrupt-storm", f"the line of vector {vector:#x} fired {STORM} times without being released; "
                        f"connected: {who}; the ISR must make the device drop its line before it returns TRUE")  # fmt: skip
+
+
+def wire(cpu: Cpu, vector: int, chain: list[KInterrupt]) -> None:
+    """The interrupt descriptor table entry; one that is alone and not passive-level is called without looking further."""
+    cpu.idt[vector] = chain or None
+    cpu.direct[vector] = chain[0] if len(chain) == 1 and not chain[0].passive else None
 
 
 def walk(chain: Sequence[KInterrupt], call: Callable[[KInterrupt], bool]) -> None:

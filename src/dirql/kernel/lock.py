@@ -86,6 +86,7 @@ class SpinLock:
         machine = self.machine
         irql = cpu.irql
         cpu.spinning_on = self
+        self.kernel.spinning += 1
         self._refuse_a_circle(cpu)
         while self.owner is not None:
             self.waiters.append(cpu)
@@ -101,6 +102,7 @@ class SpinLock:
             cpu.now = self.free_at
         cpu.irql = irql
         cpu.spinning_on = None
+        self.kernel.spinning -= 1
         self.owner = cpu
 
     def _refuse_a_circle(self, cpu: Cpu) -> None:

@@ -20,8 +20,8 @@ from dirql.machine.machine import Machine
 from dirql.trace import Kind
 
 if TYPE_CHECKING:
-    from dirql.kernel.kernel import Kernel
     from dirql.kernel.dispatcher_object import WaitBlock
+    from dirql.kernel.kernel import Kernel
 
 __all__ = ["Dispatcher", "Thread"]
 

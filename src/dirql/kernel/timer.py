@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dirql.ddi import ddi
+from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.thread import Thread
-from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.wait import EventType
 from dirql.machine.flight import Timer as Alarm
 

@@ -88,7 +88,7 @@ class PassiveInterrupts:
             claimed = bool(interrupt.service_routine(interrupt, interrupt.context))
             cpu = self.machine.cpu
             interrupt.count += 1
-            interrupt.claimed += claimed
+            interrupt.unclaimed += not claimed
             interrupt.cpu_ns += cpu.now - start
             if trace is not None:
                 trace.add((cpu.now, cpu.index, Kind.ISR_END, interrupt.vector, claimed))

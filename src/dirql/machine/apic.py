@@ -27,24 +27,20 @@ LOWEST_PRIORITY = 1 << 8
 
 class LocalApic:
     """One processor's: an IRR bit (requested) and an ISR bit (in service) per vector, hence at most two outstanding
-    interrupts per vector. The task priority is the processor's IRQL."""
+    interrupts per vector. The task priority is the processor's IRQL. Interrupts nest, so the ISR is kept as a stack."""
 
-    __slots__ = ("fates", "irr", "isr", "level")
+    __slots__ = ("fates", "in_service", "irr", "level")
 
     def __init__(self) -> None:
         self.irr = 0
-        self.isr = 0
+        self.in_service: list[int] = []  # vectors, the innermost last
         self.level = 0  # trigger mode register: vectors that came from a level-triggered pin
         self.fates: list[Fate | None] = [None] * 256  # whose message each IRR bit stands for
 
-    def accept(self, vector: int, fate: Fate | None) -> bool:
-        """Set the IRR bit; False when it was set already, and the two are one interrupt from here on."""
-        bit = 1 << vector
-        if self.irr & bit:
-            return False
-        self.irr |= bit
-        self.fates[vector] = fate
-        return True
+    @property
+    def isr(self) -> int:
+        """The in-service register: a bit per vector."""
+        return sum(1 << vector for vector in self.in_service)
 
     @property
     def priority(self) -> int:

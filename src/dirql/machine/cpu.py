@@ -19,7 +19,7 @@ class Cpu:
     """
 
     __slots__ = (
-        "apic", "bit", "dpc", "dpc_requested", "dpcs", "greenlet", "idle", "idt", "index", "irql", "now", "ready", "servicing",
+        "apic", "bit", "direct", "dpc", "dpc_requested", "dpcs", "greenlet", "idle", "idt", "index", "irql", "now", "ready",
         "spinning_on", "thread",
     )  # fmt: skip
 
@@ -32,13 +32,20 @@ class Cpu:
         self.apic = LocalApic()
         self.greenlet: greenlet | None = None  # what runs, or resumes, when this processor goes on
         self.idle: greenlet | None = None  # its idle loop
-        self.idt: list[Any] = [None] * 256
+        self.idt: list[Any] = [None] * 256  # the interrupt objects of each vector
+        self.direct: list[Any] = [None] * 256  # the one of each vector that has a single one, to be called at once
         self.dpcs: Any = None
         self.dpc_requested = False
         self.dpc: Any = None  # the DPC that runs now
         self.thread: Any = None
-        self.servicing: Any = None  # the interrupt object whose ISR runs now
         self.spinning_on: Any = None
+
+    @property
+    def servicing(self) -> Any:
+        """The interrupt object whose service routine runs now, None outside of any."""
+        if not self.apic.in_service:
+            return None
+        return next((i for i in self.idt[self.apic.in_service[-1]] or () if i.lock.owner is self), None)
 
     def __repr__(self) -> str:
         return f"<cpu{self.index} irql={self.irql} now={self.now}>"

@@ -36,6 +36,7 @@ class Machine:
             raise UsageError(f"{cpus} processors: one group holds 1 to {MAXIMUM_PROCESSORS}; more need processor groups, "
                              "which are not modelled yet")  # fmt: skip
         self.costs = costs or Costs()
+        self.routine_ns = self.costs.routine
         self.chooser = chooser or RunToBlocking()
         self.trace = trace
         self.time = 0
@@ -47,7 +48,7 @@ class Machine:
         self.agenda = Agenda(self)
         self.scheduler = Scheduler(self.agenda, self.chooser, self.costs.lead, self, trace is not None)
         self.router = MessageRouter(cpus)
-        self._routes = self.router.routes
+        self._aims: dict[Message, tuple[Cpu, int, int]] = {}  # of messages for one processor: it, the vector, its IRR bit
         self.ioapic = IoApic(self._deliver_line)
         self.ports: list[Port] = []
         self.findings: dict[tuple[str, str], Finding] = {}
@@ -67,18 +68,30 @@ class Machine:
 
     def deliver(self, message: Message, fate: Fate | None) -> None:
         """A message has reached the root complex: a memory write to the interrupt range becomes a vector."""
-        route = self._routes.get(message) or self.router.route(message)
+        aim = self._aims.get(message)
+        if aim is not None:
+            cpu, vector, bit = aim
+            self._accept(cpu, vector, bit, fate)
+        else:
+            self._deliver_by_route(message, fate)
+
+    def _deliver_by_route(self, message: Message, fate: Fate | None) -> None:
+        """To several processors, to nobody, or for the first time."""
+        route = self.router.route(message)
         if route is None:
             if fate is not None:
                 fate.drop(f"no processor answers {message.address:#x}")
             self.memory.write(message.address, message.data.to_bytes(4, "little"))
             return
         vector, targets, lowest_priority = route
+        bit = 1 << vector
+        if len(targets) == 1:
+            self._aims[message] = self.cpus[targets[0]], vector, bit
         if lowest_priority:
-            self._accept(self._arbitrate(targets), vector, fate)
+            self._accept(self._arbitrate(targets), vector, bit, fate)
             return
         for target in targets:
-            self._accept(self.cpus[target], vector, fate)
+            self._accept(self.cpus[target], vector, bit, fate)
             fate = None
 
     def where(self) -> str:
@@ -105,9 +118,8 @@ class Machine:
         pending = [(cpu.apic.fates[v], cpu.apic.irr >> v & 1) for cpu in self.cpus if cpu.apic.irr for v in range(256)]
         return [fate for fate, waits in pending if waits and fate is not None]
 
-    def _accept(self, cpu: Cpu, vector: int, fate: Fate | None) -> None:
+    def _accept(self, cpu: Cpu, vector: int, bit: int, fate: Fate | None) -> None:
         apic = cpu.apic
-        bit = 1 << vector
         merged = apic.irr & bit
         if not merged:
             apic.irr |= bit
@@ -135,4 +147,4 @@ class Machine:
     def _deliver_line(self, targets: tuple[int, ...], vector: int) -> None:
         cpu = self._arbitrate(targets)
         cpu.apic.level |= 1 << vector
-        self._accept(cpu, vector, None)
+        self._accept(cpu, vector, 1 << vector, None)

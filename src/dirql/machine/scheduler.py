@@ -25,12 +25,6 @@ GRACE = 100  # expirations of periodic timers, when nothing else is left
 REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
 
 
-def _after(count: int) -> Callable[[], bool]:
-    """False for the first `count` times that it is asked."""
-    left = iter(range(count))
-    return lambda: next(left, None) is None
-
-
 class Runs(Protocol):
     """What the scheduler tells which processor runs."""
 
@@ -55,7 +49,8 @@ class Scheduler:
         self.machine = machine
         self._outside: greenlet | None = None
         self._until = FOREVER
-        self._enough = _after(GRACE)
+        self._enough = self._grace_is_over
+        self._grace = 0
         self._stopped = ""  # what ended the last run before its time: the stacks it broke cannot go on
 
     def make_ready(self, cpu: Cpu, time: int) -> None:
@@ -102,7 +97,8 @@ class Scheduler:
             raise UsageError("run() was called while the machine runs; a driver or model cannot run the machine it is in")
         if self._stopped:
             raise UsageError(f"run() was called after the machine had stopped ({self._stopped}); make a new machine to go on")
-        self._outside, self._until, self._enough = getcurrent(), until, enough or _after(GRACE)
+        self._outside, self._until, self._enough = getcurrent(), until, enough or self._grace_is_over
+        self._grace = GRACE
         try:
             chosen = self._pick(None)
             if chosen is not None:
@@ -116,6 +112,8 @@ class Scheduler:
 
     def restless(self) -> list[str]:
         """What would still happen by itself, were it not for the time limit of `run`; periodic timers aside."""
+        if not self.ready and not self.agenda.heap:
+            return []
         waiting = [f"cpu{index}" for _, index, _ in sorted(self.ready)]
         return waiting + [what.name for what in self.agenda.open() if not what.recurring]
 
@@ -157,6 +155,10 @@ class Scheduler:
             horizon = ready[0][0] + self.lead
         agenda.horizon = -1 if self.always else horizon
         return chosen
+
+    def _grace_is_over(self) -> bool:
+        self._grace -= 1
+        return self._grace < 0
 
     def _only_recurs(self) -> bool:
         heap = self.agenda.heap

@@ -92,7 +92,7 @@ class Function(Protocol):
 
     @property
     def deterministic(self) -> bool:
-        """True when the same accesses at the same virtual times always give the same answers: only then may orders be explored."""
+        """True when the same accesses at the same virtual times give the same answers: only then may orders be explored."""
 
     @property
     def fates(self) -> Sequence[Fate]:

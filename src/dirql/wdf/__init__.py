@@ -143,7 +143,7 @@ from dirql.wdf.io_queue import IoQueue
 from dirql.wdf.io_queue_create import configure_request_dispatching
 from dirql.wdf.lock import SpinLock, WaitLock, acquire_object_lock, release_object_lock
 from dirql.wdf.memory import Memory
-from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
+from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope, create_object
 from dirql.wdf.pnp_state import PnpState
 from dirql.wdf.power_state import PowerDeviceState
 from dirql.wdf.request import Request
@@ -187,5 +187,5 @@ __all__ = [
     "ObjectAttributes", "PnpState", "PowerDeviceState", "Request", "RequestParameters", "RequestStopActionFlags",
     "RequestType", "S0IdleSettings", "ScatterGatherElement", "ScatterGatherList", "Semaphore", "SpinLock", "StatusError",
     "SynchronizationScope", "Timer", "TimerConfig", "TriState", "Verifier", "WaitLock", "WorkItem", "WorkItemConfig",
-    "acquire_object_lock", "configure_request_dispatching", "name_of", "nt_success", "release_object_lock",
+    "acquire_object_lock", "configure_request_dispatching", "create_object", "name_of", "nt_success", "release_object_lock",
 ]  # fmt: skip

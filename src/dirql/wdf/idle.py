@@ -81,7 +81,9 @@ class Idle:
         return ntstatus.STATUS_POWER_STATE_INVALID
 
     def resume_idle(self) -> None:
-        """One reason less; complained of when there was none."""
+        """One reason less; complained of when there was none. What a device that is gone held is of no interest any more."""
+        if not self.references and self._gone:
+            return
         if not self.references:
             sentence = f"WdfDeviceResumeIdle on {self.device.name} without WdfDeviceStopIdle"
             self.device.framework.complain("resume-idle-unbalanced", sentence)

@@ -10,8 +10,9 @@ from typing import Any
 from dirql import ntstatus
 from dirql.kernel.interrupt import KInterrupt
 from dirql.wdf.interrupt import Interrupt
+from dirql.wdf.object import Object
 
-__all__ = ["connect", "disable", "disconnect", "enable"]
+__all__ = ["connect", "disable", "disconnect", "enable", "record_failure"]
 
 SHARED = 3
 PASSIVE_LEVEL = 0
@@ -63,7 +64,9 @@ def disable(interrupt: Interrupt, *, stays: bool = False) -> None:
     if interrupt.connection is None or not interrupt.enabled:
         return
     interrupt.enabled = False
-    _synchronized(interrupt, "EvtInterruptDisable", interrupt.config.evt_interrupt_disable)
+    status = _synchronized(interrupt, "EvtInterruptDisable", interrupt.config.evt_interrupt_disable)
+    if not ntstatus.nt_success(status):
+        record_failure(interrupt, "EvtInterruptDisable", status)
     if not stays and interrupt.info.mode and not interrupt.info.message_signaled:
         interrupt.ready, interrupt.closing = False, True
     interrupt.flush()
@@ -79,6 +82,12 @@ def disconnect(interrupt: Interrupt) -> None:
     interrupt.connection = interrupt.wdm = None
     interrupt.framework.kernel.interrupts.disconnect(connection)
     interrupt.keep_counts(connection)
+
+
+def record_failure(on: Object, name: str, status: int) -> None:
+    """A callback failed on the way down, where nothing can be stopped any more (facts §3.5)."""
+    sentence = f"{name} of {on.name} returned {ntstatus.name_of(status)} on the way down, which goes on all the same"
+    on.framework.complain("power-down-failure", sentence, level="warning")
 
 
 def _window(interrupt: Interrupt) -> None:

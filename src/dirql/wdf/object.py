@@ -1,7 +1,8 @@
 """Framework objects: handles, the tree of parents, contexts, reference counts, deletion (facts §2.3, §2.4, §6.3).
 
 Deleting an object cleans up the whole tree below it, from the leaves up; then each object of it is destroyed, once the last
-reference to it is gone. An object of ExecutionLevel Passive that is deleted above PASSIVE_LEVEL is cleaned up by a work item.
+reference to it is gone (model choice: no destroy callback before the last cleanup callback of the tree). An object of
+ExecutionLevel Passive that is deleted above PASSIVE_LEVEL is cleaned up by a work item.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class Object:
             return
         if self.destroyed:
             raise BugCheck(WDF_VIOLATION, INVALID_HANDLE, self.handle, why=f"{self.kind} {self.name}, freed, is deleted")
-        if self.deleting:
+        if self.deleting:  # model choice: which parameter
             raise BugCheck(WDF_VIOLATION, OBJECT_ERROR, self.handle, why=f"{self.kind} {self.name} is deleted twice")
         self.dispose()
 

@@ -13,6 +13,7 @@ from dirql.pnp.io_resources import IoResourceRequirementsList
 from dirql.pnp.resources import CmPartialResourceDescriptor, MessageInterruptRaw
 from dirql.wdf.interrupt import Interrupt
 from dirql.wdf.interrupt_config import TriState
+from dirql.wdf.interrupt_connection import record_failure
 from dirql.wdf.power_state import PowerDeviceState
 from dirql.wdf.resource_list import CmResourceList
 
@@ -124,7 +125,10 @@ class PnpStateMachine:
         return self.device.callback("evt_device_query_remove", "EvtDeviceQueryRemove")
 
     def surprise_removal(self) -> None:
-        """IRP_MN_SURPRISE_REMOVAL: the callback first, then the same way down, on hardware that reads all ones (facts §3.3)."""
+        """IRP_MN_SURPRISE_REMOVAL: the callback first, then the same way down, on hardware that reads all ones (facts §3.3).
+
+        Model choice: a device that reported itself failed gets the callback as well, though its hardware is there.
+        """
         device = self.device
         if device.registered("evt_device_surprise_removal"):
             device.framework.call("EvtDeviceSurpriseRemoval", device, device.evt_device_surprise_removal)
@@ -139,7 +143,7 @@ class PnpStateMachine:
         self._release_hardware()
         for queue in list(device.queues):
             queue.purge_for_removal()
-        if device.power.self_managed_io_inited:
+        if device.power.self_managed_io_inited:  # model choice: not when EvtDeviceSelfManagedIoInit failed
             device.callback("evt_device_self_managed_io_flush", "EvtDeviceSelfManagedIoFlush")
         self._revoke_resources()
         if device.power.self_managed_io_inited:
@@ -178,6 +182,8 @@ class PnpStateMachine:
         self.hardware_prepared = False
         status = device.callback("evt_device_release_hardware", "EvtDeviceReleaseHardware", device.translated_resources)
         self._complain_of_not_supported("EvtDeviceReleaseHardware", status)
+        if not ntstatus.nt_success(status):
+            record_failure(device, "EvtDeviceReleaseHardware", status)
         for interrupt in reversed([i for i in device.interrupts if i.in_prepare_hardware]):
             interrupt.dispose()
 

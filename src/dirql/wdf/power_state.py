@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dirql import ntstatus
 from dirql.kernel.wait import Event, EventType, wait
 from dirql.wdf.interrupt import Interrupt, report_inactive_default
-from dirql.wdf.interrupt_connection import connect, disable, disconnect, enable
+from dirql.wdf.interrupt_connection import connect, disable, disconnect, enable, record_failure
 
 if TYPE_CHECKING:
     from dirql.wdf.device import Device
@@ -66,18 +66,18 @@ class PowerSequence:
         return self._start_io()
 
     def down(self, target: PowerDeviceState) -> None:
-        """To Dx or out of the machine. Every callback is called, whatever the ones before it returned."""
+        """To Dx or out of the machine. Every callback is called, whatever the ones before it returned: that is recorded."""
         device = self.device
         if self.self_managed_io_inited:
-            device.callback("evt_device_self_managed_io_suspend", "EvtDeviceSelfManagedIoSuspend")
+            self._record("evt_device_self_managed_io_suspend", "EvtDeviceSelfManagedIoSuspend")
         self._stop_queues()
         for enabler in reversed(device.dma_enablers):
             enabler.power_down()
-        device.callback("evt_device_d0_exit_pre_interrupts_disabled", "EvtDeviceD0ExitPreInterruptsDisabled", target)
+        self._record("evt_device_d0_exit_pre_interrupts_disabled", "EvtDeviceD0ExitPreInterruptsDisabled", target)
         final = target == PowerDeviceState.D3Final
         for interrupt in reversed(device.interrupts):
             self._interrupt_down(interrupt, final)
-        device.callback("evt_device_d0_exit", "EvtDeviceD0Exit", target)
+        self._record("evt_device_d0_exit", "EvtDeviceD0Exit", target)
         self.state = target
 
     def disconnect_what_is_left(self) -> None:
@@ -130,6 +130,11 @@ class PowerSequence:
         else:
             disconnect(interrupt)
 
+    def _record(self, name: str, documented: str, *args: int) -> None:
+        status = self.device.callback(name, documented, *args)
+        if not ntstatus.nt_success(status):
+            record_failure(self.device, documented, status)
+
     def _start_io(self) -> int:
         device = self.device
         self.io_started = True
@@ -154,13 +159,12 @@ class PowerSequence:
 
     def _fail_before_exit_pre(self) -> int:
         target = PowerDeviceState.D3Final
-        name = "evt_device_d0_exit_pre_interrupts_disabled"
-        self.device.callback(name, "EvtDeviceD0ExitPreInterruptsDisabled", target)
+        self._record("evt_device_d0_exit_pre_interrupts_disabled", "EvtDeviceD0ExitPreInterruptsDisabled", target)
         return self._fail_after_interrupts(disable_them=True)
 
     def _fail_after_interrupts(self, *, disable_them: bool) -> int:
         if disable_them:
             self._interrupts_down(len(self.device.interrupts))
-        self.device.callback("evt_device_d0_exit", "EvtDeviceD0Exit", PowerDeviceState.D3Final)
+        self._record("evt_device_d0_exit", "EvtDeviceD0Exit", PowerDeviceState.D3Final)
         self.state = PowerDeviceState.D3Final
         return ntstatus.STATUS_DEVICE_POWER_FAILURE
