@@ -59,11 +59,11 @@ def full_report(bugcheck: dict[str, object] | None) -> Any:
     report = Report("1234:4d51", "card", "Driver", 4, "line", 9, 1, False, "", 0, "STATUS_SUCCESS", [], [row], rows, line)
     report.findings = [Finding("rule", "error", "sentence", "where", 0, 1)]
     report.callbacks, report.reads_at_dirql, report.bugcheck = [("EvtDriverDeviceAdd", "Driver")], {"BAR0+0x0": 1}, bugcheck
-    return json.loads(json.dumps(report.entry()))
+    return json.loads(json.dumps(report.as_json()))
 
 
 def test_run_prints_what_is_documented(folder: Path, dirql: Run) -> None:
-    documents = [full_report(BugCheck(0xA, why="x").entry()), full_report(Hang("r", "x").entry()),
+    documents = [full_report(BugCheck(0xA, why="x").as_json()), full_report(Hang("r", "x").as_json()),
                  json.loads(dirql("run", "small.toml", "--json")[1])]  # fmt: skip
     assert [wrong(one, "run") for one in documents] == [[], [], []]
     assert set(documented("run")) == {key for one in documents for key, _ in seen(one)}

@@ -27,11 +27,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hosts":     {"errors", "wdf"},
     "report":    {"findings"},
     "observe":   {"machine", "ntstatus", "pci", "pnp", "report", "wdf"},
-    "unhandled": {"errors", "kernel"},
-    "system":    _ROOTS | {"kernel", "machine", "observe", "pci", "pnp", "report", "unhandled", "wdf"},
+    "system":    _ROOTS | {"kernel", "machine", "observe", "pci", "pnp", "report", "wdf"},
     "scenario":  {"errors", "ntstatus", "device", "hosts", "machine", "pci", "pnp", "report", "system", "wdf"},
-    "__main__":  {"cli"},
     "bench":     {"device", "errors", "kernel", "machine", "ntstatus", "pci", "pnp", "system", "wdf"},
     "cli":       _ROOTS | {"bench", "device", "hosts", "machine", "pci", "pnp", "report", "scenario", "system", "wdf"},
+    "__main__":  {"cli"},
 }
 # fmt: on

@@ -73,7 +73,7 @@ def test_an_irql_has_the_name_that_windbg_shows(irql: int) -> None:
 
 
 def test_a_routine_that_the_fact_tables_do_not_know_is_an_error_at_import() -> None:
-    text = "KeDoWhatIMean has no row in facts/wdf_functions.csv or facts/wdm_routines.csv; add it with its source"
+    text = "KeDoWhatIMean has no row in facts/wdf_functions.csv or facts/wdm_routines.csv; add it and its source"
     with pytest.raises(ApiError, match=f"^{re.escape(text)}$"):
         ddi("KeDoWhatIMean")
 
