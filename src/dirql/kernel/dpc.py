@@ -75,7 +75,9 @@ class Kdpc:
     @ddi("KeInsertQueueDpc")
     def insert(self, argument1: Any = None, argument2: Any = None) -> bool:
         """KeInsertQueueDpc: False if it is in a queue already, and the two requests are one."""
-        return self.enqueue(argument1, argument2)
+        if self.queued_on is None:
+            self.argument1, self.argument2 = argument1, argument2
+        return self.enqueue()
 
     @ddi("KeRemoveQueueDpc")
     def remove(self) -> bool:
@@ -105,13 +107,12 @@ class Kdpc:
         """On how many processors it runs now."""
         return sum(cpu.dpc is self for cpu in self.machine.cpus)
 
-    def enqueue(self, argument1: Any, argument2: Any) -> bool:
-        """Put it on its processor's queue; `insert` without being a routine of its own."""
+    def enqueue(self) -> bool:
+        """Put it on its processor's queue; `insert` without arguments and without being a routine of its own."""
         if self.queued_on is not None:
             return False
         machine = self.machine
         here = machine.cpu
-        self.argument1, self.argument2 = argument1, argument2
         if self._plain and machine.trace is None:  # what follows, for the usual case
             self.queued_on = here
             here.dpcs.append(self)
@@ -189,7 +190,8 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
         dpc.count += 1
         if trace is not None:
             trace.add((start, cpu.index, Kind.DPC, dpc.name))
-        dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
+        routine = dpc.routine  # a call through an attribute would be looked up as a method first
+        routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
         dpc.cpu_ns += cpu.now - start
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InterruptController", "KInterrupt", "Source"]
 
+BIT = tuple(1 << vector for vector in range(256))
 STORM = 1_000  # times in a row that a level-triggered line fires without being released
 
 
@@ -44,9 +45,9 @@ class KInterrupt:
     """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
 
     __slots__ = (
-        "active", "affinity", "connected", "context", "count", "cpu_ns", "fate", "irql", "kernel", "latched", "lock",
-        "machine", "name", "passive", "passive_lock", "saved_irql", "service_routine", "share", "synchronize_irql", "unclaimed",
-        "vector",
+        "active", "affinity", "connected", "context", "count", "cpu_ns", "fate", "first", "irql", "kernel", "latched", "lock",
+        "machine", "name", "passive", "passive_lock", "routine", "second", "service_routine", "share", "synchronize_irql",
+        "unclaimed", "vector",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +58,7 @@ class KInterrupt:
         self.kernel = kernel
         self.machine: Machine = kernel.machine
         self.service_routine, self.context = service_routine, context
+        self.call_back(service_routine, self, context)
         self.vector, self.irql, self.synchronize_irql = vector, irql, synchronize_irql
         self.affinity, self.latched, self.share, self.passive = affinity, latched, share, passive
         self.lock = lock or SpinLock(kernel, f"lock of {name}")
@@ -65,8 +67,16 @@ class KInterrupt:
         self.name = name
         self.connected = False
         self.active = True  # IoReportInterruptInactive: its service routine looks here
-        self.saved_irql = 0
         self.count = self.unclaimed = self.cpu_ns = 0
+
+    def call_back(self, routine: Callable[[Any, Any], bool], first: Any, second: Any) -> None:
+        """What is called at once for the service routine: a framework whose own has nothing to decide just now names the
+        driver's here, and takes it back with `call_service_routine`."""
+        self.routine, self.first, self.second = routine, first, second
+
+    def call_service_routine(self) -> None:
+        """The service routine itself, as connected."""
+        self.call_back(self.service_routine, self, self.context)
 
     @ddi("KeSynchronizeExecution")
     def synchronize_execution(self, routine: Callable[[Any], bool], context: Any) -> bool:
@@ -214,7 +224,7 @@ class InterruptController:
             vector = apic.irr.bit_length() - 1
             if vector >> 4 <= before:
                 break
-            apic.irr ^= 1 << vector
+            apic.irr ^= BIT[vector]
             in_service.append(vector)
             cpu.now += self._entry_ns
             interrupt = cpu.direct[vector]
@@ -262,7 +272,8 @@ class InterruptController:
         trace = self.machine.trace
         if trace is not None:
             trace.add((start, cpu.index, Kind.ISR, interrupt.vector, irql, interrupt.name))
-        claimed = interrupt.service_routine(interrupt, interrupt.context)
+        routine = interrupt.routine  # a call through an attribute would be looked up as a method first
+        claimed = routine(interrupt.first, interrupt.second)
         interrupt.count += 1
         interrupt.cpu_ns += cpu.now - start
         if not claimed:

@@ -22,6 +22,7 @@ from dirql.trace import FABRIC, Kind, Trace
 __all__ = ["Machine"]
 
 MAXIMUM_PROCESSORS = 64
+Aim = tuple[Cpu, int, int]  # a processor, a vector, and its bit in the IRR
 
 
 class Machine:
@@ -48,7 +49,7 @@ class Machine:
         self.agenda = Agenda(self)
         self.scheduler = Scheduler(self.agenda, self.chooser, self.costs.lead, self, trace is not None)
         self.router = MessageRouter(cpus)
-        self._aims: dict[Message, tuple[Cpu, int, int]] = {}  # of messages for one processor: it, the vector, its IRR bit
+        self.aims: dict[Message, Aim] = {}  # of the messages seen so far that are for one processor
         self.ioapic = IoApic(self._deliver_line)
         self.ports: list[Port] = []
         self.findings: dict[tuple[str, str], Finding] = {}
@@ -67,16 +68,8 @@ class Machine:
         return port
 
     def deliver(self, message: Message, fate: Fate | None) -> None:
-        """A message has reached the root complex: a memory write to the interrupt range becomes a vector."""
-        aim = self._aims.get(message)
-        if aim is not None:
-            cpu, vector, bit = aim
-            self._accept(cpu, vector, bit, fate)
-        else:
-            self._deliver_by_route(message, fate)
-
-    def _deliver_by_route(self, message: Message, fate: Fate | None) -> None:
-        """To several processors, to nobody, or for the first time."""
+        """A message has reached the root complex: a memory write to the interrupt range becomes a vector. One whose aim is
+        known (`aims`) need not come this way: it is for one processor, and `accept` takes it."""
         route = self.router.route(message)
         if route is None:
             if fate is not None:
@@ -84,14 +77,12 @@ class Machine:
             self.memory.write(message.address, message.data.to_bytes(4, "little"))
             return
         vector, targets, lowest_priority = route
-        bit = 1 << vector
         if len(targets) == 1:
-            self._aims[message] = self.cpus[targets[0]], vector, bit
+            self.aims[message] = self.cpus[targets[0]], vector, 1 << vector
         if lowest_priority:
-            self._accept(self._arbitrate(targets), vector, bit, fate)
-            return
+            targets = (self._arbitrate(targets).index,)
         for target in targets:
-            self._accept(self.cpus[target], vector, bit, fate)
+            self.accept((self.cpus[target], vector, 1 << vector), fate)
             fate = None
 
     def where(self) -> str:
@@ -118,7 +109,9 @@ class Machine:
         pending = [(cpu.apic.fates[v], cpu.apic.irr >> v & 1) for cpu in self.cpus if cpu.apic.irr for v in range(256)]
         return [fate for fate, waits in pending if waits and fate is not None]
 
-    def _accept(self, cpu: Cpu, vector: int, bit: int, fate: Fate | None) -> None:
+    def accept(self, aim: Aim, fate: Fate | None) -> None:
+        """A processor's APIC requests the vector, unless it does already: then the two are one interrupt from here on."""
+        cpu, vector, bit = aim
         apic = cpu.apic
         merged = apic.irr & bit
         if not merged:
@@ -147,4 +140,4 @@ class Machine:
     def _deliver_line(self, targets: tuple[int, ...], vector: int) -> None:
         cpu = self._arbitrate(targets)
         cpu.apic.level |= 1 << vector
-        self._accept(cpu, vector, 1 << vector, None)
+        self.accept((cpu, vector, 1 << vector), None)

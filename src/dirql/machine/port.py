@@ -32,7 +32,7 @@ class Port:
         self.down = Lane(f"{self.name}.down", machine.agenda, costs.posted_flight)
         self._timers = 0
         self.message_flight = costs.message_flight
-        self._deliver = machine.deliver
+        self._aims, self._accept, self._deliver = machine.aims, machine.accept, machine.deliver
 
     # What the function sees: pci.function.Host.
 
@@ -69,7 +69,11 @@ class Port:
         if self.removed:
             fate.drop("surprise removed")
             return
-        self.up.post(machine.time + self.message_flight, self._deliver, message, fate)
+        aim = self._aims.get(message)
+        if aim is not None:
+            self.up.post(machine.time + self.message_flight, self._accept, aim, fate)
+        else:
+            self.up.post(machine.time + self.message_flight, self._deliver, message, fate)
         if machine.trace is not None:
             machine.trace.add((machine.time, FABRIC, Kind.SENT, self.name, fate.entry, message.address, message.data))
 
@@ -140,7 +144,7 @@ class Port:
         """Surprise removal: what was on its way is lost, reads give all ones from now on."""
         self.removed = True
         for _, action, _, fate in self.up.queue:
-            if action is self._deliver and fate is not None:
+            if action in (self._accept, self._deliver):
                 fate.drop("surprise removed")
         self.up.queue.clear()
         self.down.queue.clear()

@@ -70,7 +70,8 @@ class Vectors:
         fate.sent += 1
         message = self.live[vector]
         if message is not None:
-            self.deliver(self.owner, message, fate)
+            deliver = self.deliver  # a call through an attribute would be looked up as a method first
+            deliver(self.owner, message, fate)
         else:
             self._hold(fate)
 

@@ -54,7 +54,7 @@ class Dpc(Object):
     @ddi("WdfDpcEnqueue")
     def enqueue(self) -> bool:
         """WdfDpcEnqueue: False if it was queued already."""
-        return self._kdpc.enqueue(None, None)
+        return self._kdpc.enqueue()
 
     @ddi("WdfDpcCancel")
     def cancel(self, wait: bool) -> bool:

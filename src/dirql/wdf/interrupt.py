@@ -37,6 +37,12 @@ class Interrupt(Object):
 
     kind = "WDFINTERRUPT"
     deletable = False
+    # The attributes every message passes are slots: a dictionary of more than thirty keys is slow to look into.
+    __slots__ = (
+        "_before", "_evt_dpc", "_isr", "_ready", "callback_lock", "closing", "config", "connection", "enabled",
+        "force_disconnected", "in_prepare_hardware", "info", "kdpc", "lock", "message_number", "of_device", "policy", "raw",
+        "saved_irql", "serves", "synchronize_irql", "wait_lock", "wdm", "work",
+    )  # fmt: skip
 
     def __init__(self, device: Device, parent: Object, config: InterruptConfig, attributes: ObjectAttributes | None) -> None:
         number = len(device.interrupts)
@@ -52,7 +58,7 @@ class Interrupt(Object):
         self.synchronize_irql = PASSIVE_LEVEL
         self.wdm: KInterrupt | None = None  # the framework's own pointer
         self.connection: KInterrupt | None = None  # what is connected
-        self.ready = False  # the thunk calls the driver: the pointer is set, and nothing is on its way down
+        self._ready = False
         self.closing = False  # latched lines are discarded as well
         self._before = (0, 0, 0)
         self.enabled = False
@@ -61,8 +67,6 @@ class Interrupt(Object):
         self.work = SystemWorkItem(self.framework, f"{self.name}.work", self._work)
         assert config.evt_interrupt_isr is not None
         self._isr: Callable[[Interrupt, int], bool] = config.evt_interrupt_isr
-        self._evt_dpc = config.evt_interrupt_dpc
-        self.kdpc = Kdpc(self.framework.kernel, self._dpc_thunk, self, f"{self.name}.dpc")
         self.lock: KernelSpinLock | None = None
         if config.spin_lock is not None:
             config.spin_lock.interrupt_lock = True
@@ -72,7 +76,9 @@ class Interrupt(Object):
         self.wait_lock = config.wait_lock
         if config.passive_handling and self.wait_lock is None:
             self.wait_lock = WaitLock.create(device, ObjectAttributes(parent_object=self))
-        self.callback_lock = device.callback_lock_for(parent) if config.automatic_serialization else None
+        self.callback_lock: Any = device.callback_lock_for(parent) if config.automatic_serialization else None
+        self._evt_dpc: Any = config.evt_interrupt_dpc
+        self.kdpc = Kdpc(self.framework.kernel, self._dpc_routine(), self, f"{self.name}.dpc")
         parent.deletable = False  # of a queue: from now on only the framework deletes it (facts §2.4)
         device.interrupts.append(self)
 
@@ -102,13 +108,13 @@ class Interrupt(Object):
     @ddi("WdfInterruptQueueDpcForIsr")
     def queue_dpc_for_isr(self) -> bool:
         """WdfInterruptQueueDpcForIsr: False when it is queued already, and the two are one."""
-        return self.kdpc.enqueue(None, None)
+        return self.kdpc.enqueue()
 
     @ddi("WdfInterruptQueueWorkItemForIsr")
     def queue_work_item_for_isr(self) -> bool:
         """WdfInterruptQueueWorkItemForIsr: above DISPATCH_LEVEL through the DPC, else at once (facts §4.1)."""
         if self.machine.cpu.irql > 2:
-            return self.kdpc.enqueue(None, None)
+            return self.kdpc.enqueue()
         return self._queue_work_item()
 
     @ddi("WdfInterruptSynchronize")
@@ -260,6 +266,22 @@ class Interrupt(Object):
 
     # What the kernel calls.
 
+    @property
+    def ready(self) -> bool:
+        """The driver's ISR is called: the framework's pointer is set, and nothing is on its way down."""
+        return self._ready
+
+    @ready.setter
+    def ready(self, ready: bool) -> None:
+        self._ready = ready
+        connection = self.connection
+        if connection is None or connection.passive:
+            return
+        if ready:  # the thunk would decide nothing
+            connection.call_back(self._isr, self, self.message_number)
+        else:
+            connection.call_service_routine()
+
     def thunk(self, wdm: KInterrupt, context: Any) -> bool:
         """The service routine of the KINTERRUPT. In the windows around connecting there is nobody to call (facts §3.6): a message
         or a level is answered with FALSE, a latched line calls the driver before it is ready and never while it closes."""
@@ -295,16 +317,23 @@ class Interrupt(Object):
         if self in self.of_device.interrupts:
             self.of_device.interrupts.remove(self)
 
-    def _dpc_thunk(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
-        if self._evt_dpc is None:
-            if self.config.evt_interrupt_work_item is None:
-                raise BugCheck(0xD1, 0, 2, 8, why=f"{self.name} queued a DPC but has no EvtInterruptDpc")
-            self._queue_work_item()
-        elif self.callback_lock is None:
+    def _dpc_routine(self) -> Callable[[Kdpc, Any, Any, Any], None]:
+        if self.config.evt_interrupt_dpc is None:
+            return self._dpc_without_callback
+        return self._dpc if self.callback_lock is None else self._dpc_serialized
+
+    def _dpc(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
+        callback = self._evt_dpc
+        callback(self, self.of_device)
+
+    def _dpc_serialized(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
+        with self.callback_lock:
             self._evt_dpc(self, self.of_device)
-        else:
-            with self.callback_lock:
-                self._evt_dpc(self, self.of_device)
+
+    def _dpc_without_callback(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
+        if self.config.evt_interrupt_work_item is None:
+            raise BugCheck(0xD1, 0, 2, 8, why=f"{self.name} queued a DPC but has no EvtInterruptDpc")
+        self._queue_work_item()
 
     def _queue_work_item(self) -> bool:
         if self.config.evt_interrupt_work_item is None:
@@ -368,3 +397,4 @@ class Interrupt(Object):
 def report_inactive_default(config: InterruptConfig) -> bool:
     """ReportInactiveOnPowerDown: the default is FALSE on x64 (facts §2.5)."""
     return config.report_inactive_on_power_down == TriState.WdfTrue
+

@@ -183,7 +183,7 @@ class Presentation(Object):
             if self._passive:
                 self._work.enqueue()
             else:
-                self._dpc.enqueue(None, None)
+                self._dpc.enqueue()
         else:
             self._present_all()
 
