@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dirql import ntstatus
@@ -19,40 +20,60 @@ from dirql.wdf.pnp_state import PnpStateMachine
 if TYPE_CHECKING:
     from dirql.system import System
 
-__all__ = ["finish", "observe"]
+__all__ = ["Observed", "finish", "observe"]
 
 
-def observe(system: System, node: DevNode) -> Report:
+@dataclass
+class Observed:
+    """A device under one grant: its report as it was at rest, and the interrupt objects, whose counts go on."""
+
+    grant: Grant | None
+    report: Report
+    interrupts: list[Interrupt]
+
+    def rows(self) -> list[InterruptRow]:
+        """The interrupt objects with their counts as they are now."""
+        pairs = zip(self.report.interrupts, self.interrupts, strict=True)
+        return [_counted(row, interrupt) for row, interrupt in pairs]
+
+
+def observe(system: System, node: DevNode) -> Observed:
     """The device's resources, map, fates and counts as they are now."""
     grant = node.grant or (node.grants[-1] if node.grants else None)
     function = node.port.function
     report = Report(
-        function=function_name(function), device=node.name, driver=_driver(node), cpus=len(system.machine.cpus),
+        function=function_name(function), device=node.name, driver=node.driver, cpus=len(system.machine.cpus),
         kind=grant.kind if grant else "none", asked=grant.asked if grant else 0, granted=grant.granted if grant else 0,
-        synthetic=bool(grant and grant.synthetic), why=grant.why if grant else "", status=node.status,
+        synthetic=bool(grant and grant.synthetic), why=grant.why if grant else node.why, status=node.status,
         status_name=ntstatus.name_of(node.status),
     )  # fmt: skip
     if grant is None:
-        return report
+        return Observed(None, report, [])
     report.descriptors = describe(report.function, grant)["descriptors"]
     report.served_by = getattr(function, "served_by", dict)()
-    if isinstance(node.stack, PnpStateMachine):
-        report.interrupts = [_interrupt(i, grant, report.served_by) for i in node.stack.device.interrupts]
+    interrupts = list(node.stack.device.interrupts) if isinstance(node.stack, PnpStateMachine) else []
+    report.interrupts = [_interrupt(i, grant, report.served_by) for i in interrupts]
     report.messages = [_message(fate, node.port, node.bus_device, grant) for fate in function.fates]
     if grant.line is not None:
         line = grant.line
         report.line = {"gsi": line.gsi, "vector": line.vector, "irql": line.irql, "cpus": _indexes(line.targets)}
     report.unserved = list(function.unserved())
-    return report
+    return Observed(grant, report, interrupts)
 
 
-def finish(report: Report, system: System, node: DevNode) -> Report:
-    """The parts that go on after the device was stopped: callbacks, accesses, findings, how it ended."""
+def finish(observed: list[Observed], system: System, node: DevNode) -> Report:
+    """The report of the last of a device's grants, with the parts that go on after it was stopped: counts, callbacks,
+    accesses, findings, how it ended."""
+    last = observed[-1]
+    report = last.report
+    report.interrupts = last.rows()
+    report.grants = [_summary(one) for one in observed if one.grant is not None]
     report.status, report.status_name = node.status, ntstatus.name_of(node.status)
     report.callbacks = list(system.framework.callbacks)
     report.register_reads, report.register_writes = node.port.reads, node.port.writes
     reads = system.kernel.reads_at_dirql
     report.reads_at_dirql = {f"BAR{bar}+{offset:#x}": n for (name, bar, offset), n in reads.items() if name == node.port.name}
+    report.reads_at_dirql_ns = report.registers_read_at_dirql * system.machine.costs.register_read
     report.findings = system.findings
     if node.port.removed:
         report.unserved = []  # there is no card left to serve
@@ -63,9 +84,19 @@ def finish(report: Report, system: System, node: DevNode) -> Report:
     return report
 
 
-def _driver(node: DevNode) -> str:
-    stack: Any = node.stack
-    return stack.device.driver.name if isinstance(stack, PnpStateMachine) else ""
+def _summary(one: Observed) -> dict[str, Any]:
+    rows = one.rows()
+    return {
+        "kind": one.report.kind, "asked": one.report.asked, "granted": one.report.granted, "synthetic": one.report.synthetic,
+        "isr_calls": sum(row.isr_calls for row in rows), "dpc_calls": sum(row.dpc_calls for row in rows),
+    }  # fmt: skip
+
+
+def _counted(row: InterruptRow, interrupt: Interrupt) -> InterruptRow:
+    return replace(
+        row, isr_calls=interrupt.isr_calls, isr_claimed=interrupt.isr_claimed, isr_ns=interrupt.isr_ns,
+        dpc_calls=interrupt.kdpc.count, dpc_ns=interrupt.kdpc.cpu_ns,
+    )  # fmt: skip
 
 
 def _interrupt(interrupt: Interrupt, grant: Grant, served_by: dict[int, list[str]]) -> InterruptRow:
@@ -75,10 +106,11 @@ def _interrupt(interrupt: Interrupt, grant: Grant, served_by: dict[int, list[str
     serves = [interrupt.serves] if interrupt.serves else []
     if not serves and info.vector:
         serves = served_by.get(interrupt.message_number, [])
-    return InterruptRow(
+    row = InterruptRow(
         interrupt.message_number, interrupt.name, message, info.vector, tuple(_indexes(info.target_processor_set)), info.irql,
-        tuple(serves), interrupt.isr_calls, interrupt.isr_claimed, interrupt.isr_ns, interrupt.kdpc.count, interrupt.kdpc.cpu_ns,
+        tuple(serves), 0, 0, 0, 0, 0,
     )  # fmt: skip
+    return _counted(row, interrupt)
 
 
 def _message(fate: Fate, port: Port, bus_device: BusDevice, grant: Grant) -> MessageRow:

@@ -17,7 +17,7 @@ from dirql.machine.chooser import Chooser
 from dirql.machine.costs import Costs
 from dirql.machine.machine import Machine
 from dirql.machine.port import Port
-from dirql.observe import finish, observe
+from dirql.observe import Observed, finish, observe
 from dirql.pci.function import Function
 from dirql.pnp.grant import GrantChoice
 from dirql.pnp.identifiers import hardware_ids
@@ -62,7 +62,7 @@ class System:
         self.io = IoManager(self.kernel)
         self.stopped: Stop | None = None
         self._drivers: list[tuple[Driver, Inf | None]] = []
-        self._reports: dict[str, Report] = {}
+        self._observed: dict[str, list[Observed]] = {}
 
     # Building.
 
@@ -216,8 +216,12 @@ class System:
     def observe(self) -> None:
         """Remember the state at rest, since stopping a device takes its map with it. Done by whatever stops a device."""
         for node in self.pnp.nodes:
-            if node.stack is not None or node.name not in self._reports:
-                self._reports[node.name] = observe(self, node)
+            seen = self._observed.setdefault(node.name, [])
+            if node.stack is not None or not seen:
+                now = observe(self, node)
+                if seen and seen[-1].grant is now.grant:
+                    seen.pop()
+                seen.append(now)
 
     def report(self, function: Function | None = None) -> Report:
         """What happened so far to one device (default: the first), at rest or as it was before it was stopped."""
@@ -225,7 +229,7 @@ class System:
             raise UsageError("there is nothing to report; plug a device, load a driver and start() first")
         self.observe()
         node = self.pnp.nodes[0] if function is None else self.node(function)
-        return finish(self._reports[node.name], self, node)
+        return finish(self._observed[node.name], self, node)
 
     def _start(self, port: Port, grant: GrantChoice) -> int:
         ids = hardware_ids(port.function)
@@ -248,6 +252,7 @@ class System:
         return node
 
     def _add_and_start(self, driver: Driver, node: DevNode, grant: GrantChoice) -> int:
+        node.driver = driver.name
         init = DeviceInit(self.framework, driver, node)
         status = self.framework.status("EvtDriverDeviceAdd", driver, driver.evt_driver_device_add, init)
         device: Device | None = init.device

@@ -123,7 +123,7 @@ class Machine:
             fate.merged += 1
         if self.trace is not None:
             entry = fate.entry if fate is not None else -1
-            self.trace.add((self.time, FABRIC, Kind.MERGED if merged else Kind.ACCEPTED, "message", entry, cpu.index, vector))
+            self.trace.add((self.time, FABRIC, Kind.MERGED if merged else Kind.ACCEPTED, entry, cpu.index, vector))
 
     def _arbitrate(self, targets: tuple[int, ...]) -> Cpu:
         """Lowest priority delivery: the target with the lowest arbitration priority (its IRQL, and what it has requested

@@ -99,7 +99,9 @@ class DevNode:
         self.stack: DeviceStack | None = None
         self.grant: Grant | None = None
         self.requirements: IoResourceRequirementsList | None = None
+        self.driver = ""  # whose stack it is
         self.status = ntstatus.STATUS_SUCCESS
+        self.why = ""  # there are no resources
         self.started = False
         self.grants: list[Grant] = []  # every one it ever had, the last one last
         self.restarts: list[int] = []  # when it was enumerated again, in the last minute
@@ -201,7 +203,11 @@ class PnpManager:
 
     def _start(self, node: DevNode, choice: GrantChoice) -> int:
         assert node.requirements is not None
-        grant = self.arbiter.grant(node.requirements, choice=choice)
+        try:
+            grant = self.arbiter.grant(node.requirements, choice=choice)
+        except ntstatus.StatusError as error:  # Code 12: the driver is never sent a START
+            node.why = error.why
+            return error.status
         node.grant = grant
         node.grants.append(grant)
 

@@ -76,6 +76,8 @@ class Report:
     register_reads: int = 0
     register_writes: int = 0
     reads_at_dirql: dict[str, int] = field(default_factory=dict)
+    reads_at_dirql_ns: int = 0
+    grants: list[dict[str, Any]] = field(default_factory=list)
     unserved: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -113,6 +115,7 @@ class Report:
             "callbacks": [name for name, _ in self.callbacks], "callback_objects": [on for _, on in self.callbacks],
             "register_reads": self.register_reads, "register_writes": self.register_writes,
             "registers_read_at_dirql": self.registers_read_at_dirql, "reads_at_dirql": self.reads_at_dirql,
+            "reads_at_dirql_ns": self.reads_at_dirql_ns, "grants": self.grants,
             "unserved": self.unserved, "stuck": self.stuck, "findings": [asdict(f) for f in self.findings],
             "bugcheck": self.bugcheck, "time_ns": self.time_ns,
         }  # fmt: skip

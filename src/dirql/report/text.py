@@ -118,6 +118,8 @@ def _headline(page: _Page, report: Report) -> None:
 def _resources(page: _Page, report: Report) -> None:
     if not report.descriptors and report.kind == "none":
         page.heading("Resources", "none granted")
+        if report.why:
+            page.words(f"because: {report.why}")
         return
     gist = KINDS[report.kind]
     if report.kind in ("msi-x", "msi"):
@@ -129,6 +131,8 @@ def _resources(page: _Page, report: Report) -> None:
         page.words("synthetic: Windows grants all messages, one, or the line; this count was forced", BAD)
     if report.why:
         page.words(f"because: {report.why}")
+    if len(report.grants) > 1:
+        page.words("earlier grants: " + ", ".join(_grant(one) for one in report.grants[:-1]))
     rows: list[Row] = []
     numbered = list(enumerate(report.descriptors))
     for group in runs(numbered, lambda a, b: _is_message(a[1]) and _is_message(b[1])):
@@ -136,6 +140,11 @@ def _resources(page: _Page, report: Report) -> None:
         index = str(first[0]) if first is last else f"{first[0]}-{last[0]}"
         rows.append([index, first[1]["type"], _descriptor([one for _, one in group])])
     page.table(["#", "type", "translated"], rows, left=["type", "translated"])
+
+
+def _grant(one: dict[str, Any]) -> str:
+    what = "a line" if one["kind"] == "line" else plural(one["granted"], "message") if one["granted"] else "nothing"
+    return f"{what} ({plural(one['isr_calls'], 'ISR call')})"
 
 
 def _is_message(descriptor: dict[str, Any]) -> bool:
@@ -290,9 +299,10 @@ def _registers(page: _Page, report: Report) -> None:
     if not report.reads_at_dirql:
         page.heading("Registers", f"{reads}, {writes}; none read at DIRQL")
         return
-    at_dirql = f"{report.registers_read_at_dirql:,} read at DIRQL, each a round trip over PCIe:"
-    page.heading("Registers", f"{reads}, {writes}; {at_dirql}")
-    rows: list[Row] = [[clean(where), f"{times:,}"] for where, times in report.reads_at_dirql.items()]
+    page.heading("Registers", f"{reads}, {writes}")
+    times = f"{report.registers_read_at_dirql:,} read at DIRQL"
+    page.words(f"{times}: round trips over PCIe that took {report.reads_at_dirql_ns:,} ns")
+    rows: list[Row] = [[clean(where), f"{count:,}"] for where, count in report.reads_at_dirql.items()]
     page.table(["  register", "reads"], [[f"  {row[0]}", row[1]] for row in _shortened(rows)], left=["  register"])
 
 
