@@ -56,9 +56,8 @@ class Thread(DispatcherObject):
             raise BugCheck(0xC8, cpu.irql << 16, why=f"thread {self.name} ended at IRQL {cpu.irql}")
         self.signal()
         cpu.thread = None
-        cpu.greenlet = cpu.idle
-        assert cpu.idle is not None
-        getcurrent().parent = cpu.idle
+        cpu.greenlet = None
+        getcurrent().parent = self.machine.scheduler.spare_stack()  # what goes on when this one has ended
 
 
 class Dispatcher:
@@ -70,8 +69,7 @@ class Dispatcher:
         self.root = getcurrent()
         self.ready: list[Thread] = []
         self.threads: list[Thread] = []
-        for cpu in self.machine.cpus:
-            cpu.idle = cpu.greenlet = greenlet(lambda cpu=cpu: self._idle(cpu), self.root)
+        self.machine.scheduler.new_stack = lambda: greenlet(self._idle, self.root)
 
     def create(self, routine: Callable[[Any], Any], context: Any, name: str) -> Thread:
         """A new thread, ready to run."""
@@ -102,9 +100,8 @@ class Dispatcher:
         thread = self._next(cpu)
         if thread is None:
             cpu.thread = None
-            cpu.greenlet = cpu.idle
-            assert cpu.idle is not None
-            cpu.idle.switch()
+            cpu.greenlet = None
+            self.machine.scheduler.spare_stack().switch()
         else:
             self._run(cpu, thread)
         self.machine.cpu.irql = irql
@@ -126,15 +123,20 @@ class Dispatcher:
         self.ready.remove(thread)
         return thread
 
-    def _idle(self, cpu: Cpu) -> None:
-        kernel, park = self.kernel, self.machine.scheduler.park
-        apic = cpu.apic
+    def _idle(self, *_: Any) -> None:
+        """The idle loop, for whichever processor has this stack; a thread that ends leaves its result here, unused."""
+        kernel, machine, stack = self.kernel, self.machine, getcurrent()
+        scheduler = machine.scheduler
         while True:
+            cpu: Cpu = machine.cpu
+            cpu.greenlet = stack
+            apic = cpu.apic
             if apic.irr:
                 kernel.take_interrupts(cpu)
             if cpu.dpcs:
                 drain(kernel, cpu)
             elif self.ready and (thread := self._next(cpu)) is not None:
+                scheduler.give_back(stack)
                 self._run(cpu, thread)
             elif not apic.irr:
-                park(cpu)
+                scheduler.rest(cpu, stack)

@@ -19,7 +19,7 @@ class Cpu:
     """
 
     __slots__ = (
-        "apic", "bit", "direct", "dpc", "dpc_requested", "dpcs", "greenlet", "idle", "idt", "index", "irql", "now", "ready",
+        "apic", "bit", "direct", "dpc", "dpc_requested", "dpcs", "greenlet", "idt", "index", "irql", "now", "ready",
         "spinning_on", "thread",
     )  # fmt: skip
 
@@ -30,8 +30,7 @@ class Cpu:
         self.irql = 0
         self.ready = False
         self.apic = LocalApic()
-        self.greenlet: greenlet | None = None  # what runs, or resumes, when this processor goes on
-        self.idle: greenlet | None = None  # its idle loop
+        self.greenlet: greenlet | None = None  # the stack it goes on with; None while it is idle and needs none
         self.idt: list[Any] = [None] * 256  # the interrupt objects of each vector
         self.direct: list[Any] = [None] * 256  # the one of each vector that has a single one, to be called at once
         self.dpcs: Any = None

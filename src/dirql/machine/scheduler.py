@@ -1,9 +1,10 @@
 """Which processor goes on: a deterministic scheduler over greenlets that asks a Chooser.
 
-Every processor has a stack of its own (a greenlet: its idle loop or the thread it runs), and interrupts nest on it as
-plain calls. Control changes hands in two places only: `point`, which every kernel and framework routine passes, and
-`park`, where a processor has nothing left to do. By default a processor runs on until the agenda's horizon: the next
-event in flight, or another processor that has fallen behind by more than `Costs.lead`.
+A processor that does something has a stack (a greenlet: an idle loop or the thread it runs), and interrupts nest on it as
+plain calls. Control changes hands in three places only: `point`, which every kernel and framework routine passes; `park`,
+where a processor waits in the middle of something; and `rest`, where it is idle and leaves its stack to the next one. By
+default a processor runs on until the agenda's horizon: the next event in flight, or another processor that has fallen behind
+by more than `Costs.lead`.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Scheduler:
         self.always = always or chooser.interleaves  # pass `point` at every routine, whatever the time
         self.ready: list[tuple[int, int, Cpu]] = []  # a heap by clock: (now, index, processor)
         self.take: Callable[[Cpu], None] = lambda cpu: None
+        self.new_stack: Callable[[], greenlet] = lambda: greenlet(None)  # the kernel's idle loop, on a stack of its own
+        self._spare_stacks: list[greenlet] = []
         self.machine = machine
         self._outside: greenlet | None = None
         self._until = FOREVER
@@ -90,6 +93,26 @@ class Scheduler:
         if chosen is not cpu:
             self._switch(chosen)
 
+    def rest(self, cpu: Cpu, stack: greenlet) -> None:
+        """The running processor has nothing to do and nothing on its stack; returns when the stack is somebody's again: then
+        `machine.cpu` says whose. One idle processor after another goes on here without a change of stacks."""
+        cpu.ready = False
+        cpu.greenlet = None
+        chosen = self._pick(None)
+        if chosen is not None and chosen.greenlet is None:
+            self.machine.cpu = chosen
+        else:
+            self._spare_stacks.append(stack)
+            self._switch(chosen)
+
+    def give_back(self, stack: greenlet) -> None:
+        """An idle loop's stack that its processor does not need while it runs a thread."""
+        self._spare_stacks.append(stack)
+
+    def spare_stack(self) -> greenlet:
+        """A stack for an idle processor."""
+        return self._spare_stacks.pop() if self._spare_stacks else self.new_stack()
+
     def run(self, until: int = FOREVER, *, enough: Callable[[], bool] | None = None) -> None:
         """From outside: everything that can happen (up to the time `until`) happens. Where only periodic timers are left it
         goes on until it is `enough`; by default it lets `GRACE` of their expirations happen."""
@@ -129,7 +152,7 @@ class Scheduler:
             target = self._outside
         else:
             self.machine.cpu = chosen
-            target = chosen.greenlet
+            target = chosen.greenlet or self.spare_stack()
         assert target is not None
         target.switch()
 
