@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-__all__ = ["Finding", "Level", "calling_driver"]
+__all__ = ["Finding", "Level", "calling_driver", "defined_at"]
 
 Level = Literal["error", "warning", "advice"]
 
@@ -40,3 +40,9 @@ def calling_driver() -> str:
             return ""
         frame = frame.f_back
     return ""
+
+
+def defined_at(routine: Any) -> str:
+    """`file.py:line: `, to stand before a sentence about a function of the driver's; empty for what is no Python function."""
+    code = getattr(routine, "__code__", None)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}: " if code is not None else ""

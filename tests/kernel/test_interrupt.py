@@ -265,6 +265,25 @@ def test_connecting_says_what_is_wrong(world: ModuleType, change: dict[str, Any]
     assert interrupt.connected == (status == 0)
 
 
+@pytest.mark.parametrize(("passive", "callers", "status"), [
+    (True, True, ntstatus.STATUS_INVALID_PARAMETER),
+    (True, False, ntstatus.STATUS_SUCCESS),
+    (False, True, ntstatus.STATUS_SUCCESS),
+    (False, False, ntstatus.STATUS_SUCCESS),
+])  # fmt: skip
+def test_a_passive_level_interrupt_takes_no_spin_lock_of_the_callers(
+    world: ModuleType, passive: bool, callers: bool, status: int
+) -> None:
+    w = world.World(1)
+    level = 0 if passive else 5
+    interrupt = KInterrupt(
+        w.kernel, quiet, None, vector=0x52, irql=level, synchronize_irql=level, affinity=1, latched=True, share=False,
+        lock=SpinLock(w.kernel, "the caller's") if callers else None, passive=passive,
+    )  # fmt: skip
+    assert w.run_thread(lambda: w.kernel.interrupts.connect(interrupt)) == status
+    assert (interrupt.connected, w.machine.cpus[0].idt[0x52] is not None) == (status == 0, status == 0)
+
+
 def test_the_bus_hears_of_the_first_connect_and_the_last_disconnect(world: ModuleType) -> None:
     w = world.World(2)
 

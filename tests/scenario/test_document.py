@@ -37,7 +37,7 @@ def refused(text: str) -> str:
     ("[machine]\ncpus = true\n", "line 2: cpus is true; write a whole number"),
     ("[machine]\ncpus = 4.0\n", "line 2: cpus is 4.0; write a whole number"),
     ("[machine]\nwindows = \"12\"\n", "line 2: windows is '12'; write one of 10, 11"),
-    ("[machine]\nmemory = 0x10_0001\n", "line 2: memory is 0x100001 bytes; it must be a multiple of 0x1000"),
+    ("[machine]\nmemory = 0x20_0001\n", "line 2: memory is 0x200001 bytes; it must be a multiple of 0x1000"),
     ("[machine.costs]\nregister_raed = 1\n",
      f"line 2: [machine.costs] has no 'register_raed'; did you mean register_read? keys: {COSTS}"),
     ("[machine.costs]\nlead = 0\n", "line 2: lead is 0; it must be 1 or more nanoseconds"),

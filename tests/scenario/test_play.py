@@ -130,6 +130,12 @@ def test_steps_say_which_of_several_devices(folder: Path) -> None:
      f"s.toml:line 1: mqueue has no option 'qeues'; it has {OPTIONS}"),
     ('[device]\nmodel = "mqueue"\noptions = { queues = 0 }\n' + DRIVEN,
      "s.toml:line 1: MultiQueue(queues=0): the card is built with 1 to 2047 queues; correct [device.options]"),
+    ('[device]\nmodel = "mqueue"\noptions = { queues = "8" }\n' + DRIVEN,
+     "s.toml:line 1: mqueue: queues is '8'; write a whole number"),
+    ('[device]\nmodel = "mqueue"\noptions = { msix = "no" }\n' + DRIVEN,
+     "s.toml:line 1: mqueue: msix is 'no'; write true or false"),
+    ('[device]\nmodel = "mqueue"\noptions = { name = 3 }\n' + DRIVEN,
+     "s.toml:line 1: mqueue: name is 3; write a text in quotes"),
     ('[device]\nmodel = "small.py:NoModel"\n' + DRIVEN,
      "s.toml:line 1: small.py:NoModel is no dirql.device.Device; name a model's class"),
     ('[[device]]\nmodel = "edu"\n[[device]]\nmodel = "edu"\n' + DRIVEN,
@@ -141,6 +147,9 @@ def test_steps_say_which_of_several_devices(folder: Path) -> None:
      "DIR/small.py:line 30: ZeroDivisionError: integer division or modulo by zero"),
     (MQUEUE + '[workload]\ncall = "small.py:absent"\n', "DIR/small.py: there is no 'absent'; it defines Card, Driver, NoModel"),
     (MQUEUE + "[[step]]\nsubmit = 8\n", "s.toml:line 7: MultiQueue.submit(queue=8): the card has queues 0 to 7"),
+    (MQUEUE + "[[step]]\nsubmit = { queue = 1.5 }\n", "s.toml:line 7: submit: queue is 1.5; write a whole number"),
+    (MQUEUE + "[[step]]\nsubmit = { queue = 1, count = 99999 }\n",
+     "s.toml:line 7: MultiQueue.submit(count=99999): work arrives in pieces of 1 to 65536; submit again for more"),
     (MQUEUE + "[[step]]\nsubmit = { q = 8 }\n", "s.toml:line 7: submit has no option 'q'; it has queue, count"),
     (MQUEUE + "[[step]]\nremove = true\n[[step]]\nremove = true\n",
      "s.toml:line 9: MultiQueue was removed by a step before; drop this step"),
@@ -159,3 +168,15 @@ def test_a_dump_is_a_device_that_a_driver_starts_on(folder: Path) -> None:
     (folder / "small.inf").write_text(INF.replace("VEN_1234", "VEN_8086"))
     (report,) = played(folder, f'[device]\ndump = "{dump}"\nfunction = "01:00.0"\n{DRIVEN}')
     assert (report.function, report.kind, report.granted, report.status) == ("8086:10d3", "msi-x", 5, 0)
+
+
+def test_more_memory_than_there_is_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("mmap.mmap", refuse)
+    with pytest.raises(InputError) as problem:
+        played(folder, MQUEUE + "[machine]\nmemory = 0x10000000\n")
+    assert str(problem.value) == (
+        "s.toml: [machine] memory is 0x10000000: Cannot allocate memory; this machine has less; ask for fewer bytes"
+    )

@@ -11,10 +11,24 @@ from dirql import wdf
 from dirql.errors import UsageError
 
 
-def test_a_misspelt_callback_is_refused_when_the_class_is_made() -> None:
+@pytest.mark.parametrize(("name", "hint"), [
+    ("evt_device_d0entry", "did you mean evt_device_d0_entry?"),
+    ("evt_d0_entry", "did you mean evt_device_d0_entry?"),
+    ("EvtDeviceD0Entry", "did you mean evt_device_d0_entry?"),
+    ("evt_device_go", "there are evt_device_d0_entry, evt_device_d0_entry_post_interrupts_enabled, "),
+])  # fmt: skip
+def test_a_misspelt_callback_is_refused_when_the_class_is_made(name: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        type("Wrong", (wdf.Device,), {"evt_device_d0entry": lambda self, previous: None})
-    assert str(caught.value).startswith("Wrong.evt_device_d0entry is no callback of a device; there are evt_device_d0_entry, ")
+        type("Wrong", (wdf.Device,), {name: lambda self, previous: None})
+    assert str(caught.value).startswith(f"Wrong.{name} is no callback of a device; {hint}")
+
+
+def test_a_callback_of_a_config_may_have_its_documented_name() -> None:
+    class Right(wdf.Device):
+        def evt_interrupt_isr(self, interrupt: wdf.Interrupt, message_id: int) -> bool:
+            return True
+
+    assert issubclass(Right, wdf.Device)
 
 
 def test_callbacks_that_are_not_overridden_are_not_registered_and_not_called(World: Any) -> None:

@@ -182,6 +182,99 @@ def test_a_device_whose_d0_entry_fails_on_the_way_back_is_removed_and_enumerated
     assert w.system.node(w.card).status == wdf.STATUS_SUCCESS
 
 
+KEPT = {
+    "soft": {"report_inactive_on_power_down": wdf.TriState.WdfTrue},
+    "not pageable": {"pageable": False},
+    "disconnected": {},
+}
+NOT_BACK: dict[Any, list[Any]] = {
+    "D0Entry": [],
+    ("Enable", 0): ["D0Exit"],
+    ("Enable", 1): [("Disable", 0), "D0Exit"],
+    ("Enable", 2): [("Disable", 1), ("Disable", 0), "D0Exit"],
+    "PostInterruptsEnabled": DOWN[2:],
+    "SmIoRestart": DOWN[1:],
+}
+
+
+def connected(w: Any, interrupts: list[Any]) -> list[str]:
+    """Those of `interrupts` that some processor's interrupt descriptor table still has."""
+    chains = [chain for cpu in w.system.machine.cpus for chain in cpu.idt if chain]
+    services = {i.service_routine.__self__ for chain in chains for i in chain}
+    return [i.name for i in interrupts if i in services or i.connection is not None]
+
+
+@pytest.mark.parametrize("in_add", [False, True])
+@pytest.mark.parametrize("kept", KEPT)
+@pytest.mark.parametrize("fails", NOT_BACK, ids=str)
+def test_a_device_that_does_not_come_back_has_nothing_connected_when_its_hardware_is_released(
+    World: Any, fails: Any, kept: str, in_add: bool
+) -> None:
+    w = World(idle=IDLE, in_add=3 * in_add, in_prepare=not in_add, **KEPT[kept])
+    w.start()
+    old = list(w.device.interrupts)
+    assert len(connected(w, old)) == (0 if kept == "disconnected" else 3)
+    w.log.clear()
+    at_release: list[list[str]] = []
+    w.during("ReleaseHardware", lambda _: at_release.append(connected(w, old)))
+    w.on[fails] = wdf.STATUS_INSUFFICIENT_RESOURCES
+    assert w.call(w.device.stop_idle, True) == wdf.STATUS_POWER_STATE_INVALID
+    assert w.log[w.log.index(fails) + 1 : w.log.index("ReleaseHardware")] == NOT_BACK[fails]
+    assert at_release[0] == []
+    assert connected(w, old) == []
+    assert w.system.stopped is None
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2])
+def test_a_failing_connect_on_the_way_back_disconnects_those_that_stayed_connected(World: Any, nth: int) -> None:
+    def add(world: Any) -> None:
+        for index in range(3):
+            stays = wdf.TriState.WdfFalse if index == nth else wdf.TriState.WdfTrue
+            world.create(report_inactive_on_power_down=stays)
+
+    w = World(idle=IDLE, in_prepare=False, add=add)
+    w.start()
+    old = list(w.device.interrupts)
+    assert connected(w, old) == [i.name for i in old if i is not old[nth]]
+    w.log.clear()
+    old[nth].info.target_processor_set = 0  # IoConnectInterruptEx: STATUS_INVALID_PARAMETER_10
+    assert w.call(w.device.stop_idle, True) == wdf.STATUS_POWER_STATE_INVALID
+    enabled = list(range(nth))
+    assert w.log[: w.log.index("ReleaseHardware")] == [
+        "D0Entry", *[("Enable", n) for n in enabled], *[("Disable", n) for n in reversed(enabled)], "D0Exit",
+    ]  # fmt: skip
+    assert connected(w, old) == []
+
+
+@pytest.mark.parametrize("pageable", [True, False])
+def test_an_interrupt_that_the_driver_disabled_is_left_out_on_the_way_back_and_disconnected_when_that_fails(
+    World: Any, pageable: bool
+) -> None:
+    w = World(idle=IDLE, in_add=3, in_prepare=False, pageable=pageable)
+    w.during("PostInterruptsEnabled", lambda _: w.interrupts[1].disable())
+    w.start()
+    old = list(w.device.interrupts)
+    assert len(connected(w, old)) == (0 if pageable else 3)
+    w.log.clear()
+    w.on["PostInterruptsEnabled"] = wdf.STATUS_UNSUCCESSFUL
+    w.call(w.device.stop_idle, True)
+    assert w.log[: w.log.index("ReleaseHardware")] == [
+        "D0Entry", ("Enable", 0), ("Enable", 2), "PostInterruptsEnabled", ("Disable", 2), ("Disable", 0), "D0Exit",
+    ]  # fmt: skip
+    assert connected(w, old) == []
+
+
+def test_an_interrupt_that_is_enabled_again_in_d0_exit_is_disconnected_before_release_hardware(World: Any) -> None:
+    w = World().started()
+    old = list(w.device.interrupts)
+    at_release: list[list[str]] = []
+    w.during("D0Exit", lambda _: old[0].enable())
+    w.during("ReleaseHardware", lambda _: at_release.append(connected(w, old)))
+    w.system.shut_down()
+    assert w.log[w.log.index("D0Exit") + 1 :][:2] == [("Enable", 0), "ReleaseHardware"]
+    assert at_release == [[]]
+
+
 def test_a_device_that_fails_again_and_again_is_enumerated_five_times_in_a_minute_and_then_left(World: Any) -> None:
     w = World()
     w.during("SmIoInit", lambda: w.device.set_failed(attempt_restart=True))

@@ -95,6 +95,10 @@ def _status(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except DirqlError as problem:
         return _complain(str(problem))
+    except SystemExit as end:  # dirql's own commands leave with typer.Exit
+        last = traceback.extract_tb(end.__traceback__)[-1]
+        where = f"{last.filename}:line {last.lineno}"
+        return _complain(f"{where}: {last.name}() calls sys.exit({end.code!r}); a driver returns or fails")
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:

@@ -44,7 +44,7 @@ def resources(
     if source.endswith(".toml"):
         found = of_scenario(source, cpus, inf, messages, line, bool(bar), function)
     else:
-        found = of_dump(source, cpus or 4, inf, messages, line, sizes_of(bar or []), function)
+        found = of_dump(source, 4 if cpus is None else cpus, inf, messages, line, sizes_of(bar or []), function)
     if json:
         told = [one.as_json() for one in found]
         print_json(told[0] if len(told) == 1 else told)

@@ -14,6 +14,7 @@ from dirql.scenario.values import MODELS, DeviceSource, DriverSource, Scenario
 
 __all__ = ["play_of", "traced"]
 
+SEEDS = 1 << 64
 FORMATS = {".jsonl": "json_lines", ".txt": "lines"}
 
 
@@ -29,6 +30,8 @@ def play_of(
         scenario = _of_driver(source, device)
     scenario = overridden(scenario, cpus, inf, messages, line)
     if seed is not None:
+        if not 0 <= seed < SEEDS:
+            raise UsageError(f"--seed {seed}: a seed is 0 to {SEEDS - 1:#x}; give another one")
         scenario = replace(scenario, seed=seed)
     return Play(scenario, trace=trace)
 

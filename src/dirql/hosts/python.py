@@ -65,7 +65,11 @@ def _load(path: Path) -> ModuleType:
     except DirqlError as error:
         raise InputError(str(path), "", str(error)) from None
     except SyntaxError as error:
-        raise InputError(str(path), f"line {error.lineno}", f"syntax error: {error.msg}") from None
+        where = f"line {error.lineno}" if error.lineno else ""
+        raise InputError(str(error.filename or path), where, f"syntax error: {error.msg}", "correct it") from None
+    except SystemExit as error:
+        remedy = 'put what is not for dirql under if __name__ == "__main__":'
+        raise InputError(str(path), _line_in(error, path), f"leaves with sys.exit({error.code!r})", remedy) from None
     except Exception as error:
         raise InputError(str(path), _line_in(error, path), f"{type(error).__name__}: {error}") from error
     finally:
@@ -85,7 +89,7 @@ def _forget(names: set[str], folder: Path) -> None:
 def _line_in(error: BaseException, path: Path) -> str:
     line, trace = 0, error.__traceback__
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
+        if Path(trace.tb_frame.f_code.co_filename).absolute() == path.absolute():
             line = trace.tb_lineno
         trace = trace.tb_next
     return f"line {line}" if line else ""

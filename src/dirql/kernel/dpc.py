@@ -44,25 +44,17 @@ class Kdpc:
     """
 
     __slots__ = (
-        "_plain",
-        "argument1",
-        "argument2",
-        "context",
-        "count",
-        "cpu_ns",
-        "importance",
-        "kernel",
-        "machine",
-        "name",
-        "queued_on",
-        "routine",
-        "target",
+        "_plain", "argument1", "argument2", "callback", "context", "count", "cpu_ns", "first", "importance", "kernel",
+        "machine", "name", "queued_on", "routine", "second", "target",
     )  # fmt: skip
 
     def __init__(self, kernel: Kernel, routine: Callable[[Kdpc, Any, Any, Any], None], context: Any, name: str = "DPC") -> None:
         self.kernel = kernel
         self.machine: Machine = kernel.machine
         self.routine, self.context, self.name = routine, context, name
+        self.callback: Callable[[Any, Any], Any] | None = None
+        self.first: Any = None
+        self.second: Any = None
         self.importance = Importance.MediumImportance
         self.target: Cpu | None = None
         self.queued_on: Cpu | None = None
@@ -71,6 +63,10 @@ class Kdpc:
         self._plain = True  # medium importance, for whichever processor asks
         self.count = 0
         self.cpu_ns = 0
+
+    def call_back(self, callback: Callable[[Any, Any], Any], first: Any, second: Any) -> None:
+        """Called at once in place of the routine: for a framework whose routine would only pass on."""
+        self.callback, self.first, self.second = callback, first, second
 
     @ddi("KeInsertQueueDpc")
     def insert(self, argument1: Any = None, argument2: Any = None) -> bool:
@@ -190,8 +186,11 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
         dpc.count += 1
         if trace is not None:
             trace.add((start, cpu.index, Kind.DPC, dpc.name))
-        routine = dpc.routine  # a call through an attribute would be looked up as a method first
-        routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
+        callback = dpc.callback
+        if callback is not None:
+            callback(dpc.first, dpc.second)
+        else:
+            dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
         dpc.cpu_ns += cpu.now - start
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))

@@ -4,6 +4,8 @@ A processor takes a vector when its priority class is above the IRQL; the servic
 object's spin lock held. Whose messages a vector carries is registered by the bus (`Source`), which is told of the
 first connect and the last disconnect.
 Limits: the latched chain's repeated passes and the level chain's order are model choices (Windows Internals, from memory).
+Only a fully specified connect: neither LINE_BASED nor MESSAGE_BASED, nor what they fail with (STATUS_NOT_FOUND,
+STATUS_INVALID_DEVICE_REQUEST).
 """
 
 from __future__ import annotations
@@ -45,9 +47,9 @@ class KInterrupt:
     """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
 
     __slots__ = (
-        "active", "affinity", "connected", "context", "count", "cpu_ns", "fate", "first", "irql", "kernel", "latched", "lock",
-        "machine", "name", "passive", "passive_lock", "routine", "second", "service_routine", "share", "synchronize_irql",
-        "unclaimed", "vector",
+        "active", "affinity", "callers_lock", "connected", "context", "count", "cpu_ns", "fate", "first", "irql", "kernel",
+        "latched", "lock", "machine", "name", "passive", "passive_lock", "routine", "second", "service_routine", "share",
+        "synchronize_irql", "unclaimed", "vector",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +63,7 @@ class KInterrupt:
         self.call_back(service_routine, self, context)
         self.vector, self.irql, self.synchronize_irql = vector, irql, synchronize_irql
         self.affinity, self.latched, self.share, self.passive = affinity, latched, share, passive
+        self.callers_lock = lock is not None
         self.lock = lock or SpinLock(kernel, f"lock of {name}")
         self.passive_lock = Event(kernel, EventType.SynchronizationEvent, True, f"lock of {name}") if passive else None
         self.fate: Fate | None = None  # whose message a passive-level service routine runs for
@@ -153,6 +156,8 @@ class InterruptController:
         cpus = [cpu for cpu in self.machine.cpus if interrupt.affinity & cpu.bit]
         if not cpus:
             return ntstatus.STATUS_INVALID_PARAMETER_10
+        if interrupt.passive and interrupt.callers_lock:
+            return ntstatus.STATUS_INVALID_PARAMETER  # a passive-level interrupt has an event that the kernel makes
         others = [other for cpu in cpus for other in cpu.idt[interrupt.vector] or ()]
         if any(not (interrupt.share and other.share and interrupt.passive == other.passive) for other in others):
             return ntstatus.STATUS_INVALID_PARAMETER  # shared by consent and at one level (model choice: which status)

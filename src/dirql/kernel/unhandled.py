@@ -6,8 +6,9 @@ On Windows an exception that a driver lets escape is KMODE_EXCEPTION_NOT_HANDLED
 from __future__ import annotations
 
 import traceback
+from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType, FunctionType
 
 from dirql.errors import InputError, NotModelled, UsageError
 from dirql.kernel.stop import BugCheck
@@ -20,6 +21,9 @@ KMODE_EXCEPTION_NOT_HANDLED = 0x1E
 def unhandled(error: Exception) -> BugCheck:
     """The bugcheck that a driver's exception is; raises what is none, with its place where that is the user's code."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, TypeError) and frames and (called := _refused_call(frames[-1], str(error))) is not None:
+        remedy = "give it the arguments that docs/c-python.md lists for the callback"
+        raise InputError(called.co_filename, f"line {called.co_firstlineno}", f"{error}", remedy) from error
     users = [index for index, frame in enumerate(frames) if _package(frame) not in ("dirql", "greenlet")]
     if not users or isinstance(error, InputError):
         raise error
@@ -33,6 +37,18 @@ def unhandled(error: Exception) -> BugCheck:
     stop = BugCheck(KMODE_EXCEPTION_NOT_HANDLED, why=f"{type(error).__name__}: {error} ({where})")
     stop.__cause__ = error
     return stop
+
+
+def _refused_call(frame: FrameType, message: str) -> CodeType | None:
+    """The user's function that dirql's innermost `frame` could not even enter: Python names it in the TypeError's message."""
+    if _package(frame) != "dirql":
+        return None
+    for value in frame.f_locals.values():
+        routine = value.func if isinstance(value, partial) else value
+        routine = getattr(routine, "__func__", routine)
+        if isinstance(routine, FunctionType) and message.startswith(f"{routine.__qualname__}() "):
+            return None if routine.__module__.partition(".")[0] == "dirql" else routine.__code__
+    return None
 
 
 def _package(frame: FrameType) -> str:

@@ -85,29 +85,33 @@ class Agenda:
 class Lane:
     """One direction of one function's posted traffic."""
 
-    __slots__ = ("_agenda", "flight", "name", "queue")
+    __slots__ = ("_agenda", "_last", "flight", "name", "queue")
     recurring = False
 
     def __init__(self, name: str, agenda: Agenda, flight: int) -> None:
         self.name, self._agenda, self.flight = name, agenda, flight
+        self._last = 0
         self.queue: deque[tuple[int, Callable[[Any, Any], None], Any, Any]] = deque()
 
     def post(self, time: int, action: Callable[[Any, Any], None], a: Any, b: Any) -> None:
         """`action(a, b)` at `time`, or behind what was posted before it."""
+        if time < self._last:
+            time = self._last
+        self._last = time
         queue = self.queue
-        if queue:
-            last = queue[-1][0]
-            queue.append((time if time > last else last, action, a, b))
-        else:
-            queue.append((time, action, a, b))
+        if not queue:
             self._agenda.add(time, self)
+        queue.append((time, action, a, b))
 
     def land(self, time: int) -> bool:
         """What is due at `time` lands, unless a flush landed it before; the next one's time goes on the agenda."""
         queue = self.queue
         landed = False
-        while queue and queue[0][0] <= time:
-            _, action, a, b = queue.popleft()
+        while queue:
+            due, action, a, b = queue.popleft()
+            if due > time:
+                queue.appendleft((due, action, a, b))
+                break
             action(a, b)
             landed = True
         if landed and queue:

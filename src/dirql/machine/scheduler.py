@@ -164,16 +164,21 @@ class Scheduler:
             agenda.horizon = -1
             return chosen
         ready, heap, until = self.ready, agenda.heap, self._until
+        horizon = until
         while True:
-            if ready and (not heap or heap[0][0] > ready[0][0]):
-                if ready[0][0] > until:
-                    return None
-                chosen = heappop(ready)[2]
-                break
-            if not heap or heap[0][0] > until or (not ready and self._only_recurs()):
+            due = heap[0][0] if heap else FOREVER
+            if ready:
+                now = ready[0][0]
+                if now < due:
+                    if now > until:
+                        return None
+                    chosen = heappop(ready)[2]
+                    break
+            if due > until or (not ready and (not heap or self._only_recurs())):
                 return None
             agenda.land_next()
-        horizon = until if not heap else min(until, heap[0][0])
+        if due < horizon:
+            horizon = due
         if ready and ready[0][0] + self.lead < horizon:
             horizon = ready[0][0] + self.lead
         agenda.horizon = -1 if self.always else horizon

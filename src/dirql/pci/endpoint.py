@@ -2,6 +2,9 @@
 
 Resets follow PCIe 6.0 §6.6, power states §5.3, requests upstream §7.5.1.1.3 (Bus Master Enable).
 
+Model choice, where the standard leaves it undefined (§6.1.4): while MSI and MSI-X are both enabled MSI-X rules, and MSI sends
+nothing. The host is told of that, and of a Multiple Message Enable that grants too much, when it begins.
+
 Limits: resets and power transitions take no time; D1 and D2 are not supported; PME is never sent.
 """
 
@@ -107,6 +110,7 @@ class Endpoint:
         self.memory_enabled = self.io_enabled = self.bus_master = False
         self.power_state = PowerState(self._power.control.power_state) if self._power else PowerState.D0
         self._closed = ""
+        self._undefined: tuple[str, ...] = ()  # what the host was told of as undefined, and still holds
         self._watch()
         self._settle()
 
@@ -147,6 +151,8 @@ class Endpoint:
                 vectors.deliver = host.send
         if self.intx.asserted:
             host.intx(self._owner, True)
+        for what in self._undefined:
+            self._note(what)
 
     def config_read(self, offset: int, size: int) -> int:
         return self.config.read(offset, size)
@@ -211,9 +217,24 @@ class Endpoint:
         self._decode(self.memory_enabled and awake, self.io_enabled and awake)
         enabled = any(vectors is not None and vectors.enabled for vectors in (self.msi, self.msix))
         self.intx.gate(quiet=enabled or not awake)
-        for vectors in (self.msi, self.msix):
-            if vectors is not None:
-                vectors.gate(self._closed)
+        if self.msi is not None:
+            overruled = self.msix is not None and self.msix.enabled
+            self.msi.gate(self._closed or ("overruled by MSI-X" if overruled else ""))
+        if self.msix is not None:
+            self.msix.gate(self._closed)
+        self._tell_undefined()
+
+    def _tell_undefined(self) -> None:
+        before, now = self._undefined, []
+        if self.msi is not None:
+            if self.msi.enabled and self.msix is not None and self.msix.enabled:
+                now.append("MSI and MSI-X are both enabled, which is undefined: MSI-X rules here")
+            if self.msi.excess:
+                now.append(self.msi.excess)
+        self._undefined = tuple(now)
+        for what in now:
+            if what not in before:
+                self._note(what)
 
     def _decode(self, memory: bool, io: bool) -> None:
         if self._decoding == (memory, io):

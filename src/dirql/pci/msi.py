@@ -37,6 +37,16 @@ class Msi(Vectors):
         enable: int = self._control.multiple_message_enable
         return min(1 << enable, len(self.fates))
 
+    @property
+    def excess(self) -> str:
+        """What is wrong with Multiple Message Enable; empty when the function is capable of it (§7.7.1.2)."""
+        enable, capable = self._control.multiple_message_enable, len(self.fates)
+        if 1 << enable <= capable:
+            return ""
+        able = f"{capable} message{'s' if capable > 1 else ''}"
+        limit = f"is above what the function is capable of, {able}; {self.granted} granted here"
+        return f"Multiple Message Enable {enable:#x} ({1 << enable} messages) {limit}"
+
     def masked(self, vector: int) -> bool:
         entry = self._fate(vector).entry
         return self._mask is not None and bool(self._mask.bits >> entry & 1)

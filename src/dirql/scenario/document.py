@@ -15,14 +15,14 @@ from typing import Any
 
 from dirql.errors import InputError
 
-__all__ = ["Document", "Table"]
+__all__ = ["KINDS", "Document", "Table", "shown"]
 
 LARGEST = 1 << 20
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 _PART = re.compile(r"""\s*(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(?:\.|$)""")
 _KEY = re.compile(r"""\s*((?:"[^"\\]*"|'[^']*'|[A-Za-z0-9_.\s-])+?)\s*=(?!=)""")
-_KINDS = {bool: "true or false", int: "a whole number", str: "a text in quotes", dict: "a table", list: "an array"}
+KINDS = {bool: "true or false", int: "a whole number", str: "a text in quotes", dict: "a table", list: "an array"}
 
 Path_ = tuple[str | int, ...]
 
@@ -189,7 +189,7 @@ class Table:
             return default
         value = self.values[key]
         if type(value) is not kind:
-            raise self.error(key, f"{key} is {shown(value)}", f"write {_KINDS[kind]}")
+            raise self.error(key, f"{key} is {shown(value)}", f"write {KINDS[kind]}")
         return value
 
 

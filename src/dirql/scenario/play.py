@@ -23,6 +23,7 @@ from dirql.pci.dump_function import DumpFunction
 from dirql.pci.function import Function
 from dirql.pnp.inf import Inf
 from dirql.report.model import Report
+from dirql.scenario.document import KINDS, shown
 from dirql.scenario.dump_choice import functions_of
 from dirql.scenario.steps import Step
 from dirql.scenario.values import MODELS, DeviceSource, Scenario
@@ -43,10 +44,14 @@ class Play:
     def __init__(self, scenario: Scenario, *, trace: bool = False) -> None:
         self.scenario = scenario
         chooser = RandomChooser(scenario.seed) if scenario.seed is not None else None
-        self.system = System(
-            scenario.cpus, windows=scenario.windows, trace=trace, chooser=chooser, costs=scenario.costs,
-            verifier=Verifier(scenario.verify_kmdf, scenario.verify_driver), memory=scenario.memory,
-        )  # fmt: skip
+        try:
+            self.system = System(
+                scenario.cpus, windows=scenario.windows, trace=trace, chooser=chooser, costs=scenario.costs,
+                verifier=Verifier(scenario.verify_kmdf, scenario.verify_driver), memory=scenario.memory,
+            )  # fmt: skip
+        except OSError as error:
+            what = f"[machine] memory is {scenario.memory:#x}: {error.strerror}"
+            raise InputError(scenario.source, "", what, "this machine has less; ask for fewer bytes") from None
         self.cards: list[_Card] = []
         for source in scenario.devices:
             function = build_device(scenario, source)
@@ -169,6 +174,7 @@ class _Card:
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _PACKAGE = Path(__file__).parent.parent
+_PLAIN = {"bool": bool, bool: bool, "int": int, int: int, "str": str, str: str}  # annotations that tell what a file must give
 
 
 def build_device(scenario: Scenario, source: DeviceSource) -> Function:
@@ -216,6 +222,10 @@ def _bind(target: Callable[..., Any], name: str, arguments: Mapping[str, Any], s
         signature.bind(**arguments)
     except TypeError as problem:
         raise InputError(source, where, f"{name}: {problem}", has) from None
+    for key, value in arguments.items():
+        kind = _PLAIN.get(signature.parameters[key].annotation) if key in signature.parameters else None
+        if kind is not None and type(value) is not kind:
+            raise InputError(source, where, f"{name}: {key} is {shown(value)}", f"write {KINDS[kind]}")
 
 
 def _ours(file: str) -> bool:

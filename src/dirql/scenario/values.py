@@ -23,7 +23,7 @@ __all__ = ["MODELS", "DeviceSource", "DriverSource", "Scenario"]
 MODELS = {"edu": "Edu", "mqueue": "MultiQueue"}  # the models that ship, and their classes
 WINDOWS = ("10", "11")
 CPUS, BAR_COUNT = 64, 6
-MEMORY = (1 << 20, 1 << 40)
+MEMORY = (2 << 20, 1 << 40)  # the first MiB is not handed out
 NEVER = 1 << 62  # ns
 PAGE = 0x1000
 

@@ -20,6 +20,7 @@ from dirql.wdf.lock import callback_lock
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
 from dirql.wdf.pnp_state import PnpState, PnpStateMachine
 from dirql.wdf.power_state import PowerSequence
+from dirql.wdf.reserved import refuse_clashes, refuse_misspelt
 from dirql.wdf.resource_list import CmResourceList
 
 if TYPE_CHECKING:
@@ -57,10 +58,8 @@ class Device(Object):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        known = {n for n in dir(Device) if n.startswith("evt_device_")}
-        for name in vars(cls):
-            if name.startswith("evt_device_") and name not in known:
-                raise UsageError(f"{cls.__name__}.{name} is no callback of a device; there are {', '.join(sorted(known))}")
+        refuse_misspelt(cls, Device, "evt_device_", "device")
+        refuse_clashes(cls, Device)
 
     @classmethod
     def create(cls, init: DeviceInit, attributes: ObjectAttributes | None = None) -> Self:
@@ -70,6 +69,8 @@ class Device(Object):
         if attributes is not None and (status := attributes.validate(parent_allowed=False)):
             raise ntstatus.StatusError(status, "WDF_OBJECT_ATTRIBUTES of a device")
         device = cls(init, attributes)
+        if "idle" not in vars(device):
+            raise UsageError(f"{cls.__name__}.__init__ leaves out the framework's; call super().__init__(init, attributes) first")
         init.device = device
         return device
 

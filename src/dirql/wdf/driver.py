@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING
 
 from dirql.errors import UsageError
 from dirql.wdf.framework import Framework
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
+from dirql.wdf.reserved import refuse_clashes, refuse_misspelt
 
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
@@ -33,10 +35,8 @@ class Driver(Object):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        known = {n for n in dir(Driver) if n.startswith("evt_")}
-        for name in vars(cls):
-            if name.startswith("evt_driver_") and name not in known:
-                raise UsageError(f"{cls.__name__}.{name} is no callback of a driver; there are {', '.join(sorted(known))}")
+        refuse_misspelt(cls, Driver, "evt_driver_", "driver")
+        refuse_clashes(cls, Driver)
 
     @property
     def kernel(self) -> Kernel:
@@ -55,3 +55,8 @@ class Driver(Object):
         """UsageError when the class cannot be a driver."""
         if cls.evt_driver_device_add is Driver.evt_driver_device_add:
             raise UsageError(f"{cls.__name__} has no evt_driver_device_add(self, init); without it no device is ever added")
+        if cls.__init__ is not Driver.__init__:
+            try:
+                signature(cls).bind(None)
+            except TypeError as problem:
+                raise UsageError(f"{cls.__name__}.__init__: {problem}; it is called with (self, framework)") from None

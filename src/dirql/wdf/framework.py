@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dirql import ntstatus
 from dirql.ddi import irql_name
+from dirql.errors import UsageError
+from dirql.findings import defined_at
 from dirql.kernel.kernel import Kernel
 from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
@@ -84,7 +86,12 @@ class Framework:
         except ntstatus.StatusError as error:
             self.note(f"{name} of {on.name} returns {ntstatus.name_of(error.status)}: {error}")
             return error.status
-        return ntstatus.STATUS_SUCCESS if result is None else int(result)
+        if result is None:
+            return ntstatus.STATUS_SUCCESS
+        if not isinstance(result, int):
+            where = defined_at(callback)
+            raise UsageError(f"{where}{name} returned {result!r:.60}; return an NTSTATUS, or nothing for STATUS_SUCCESS")
+        return int(result)
 
     def note(self, what: str) -> None:
         """What the framework would write to its log (IFR); a line in the trace."""

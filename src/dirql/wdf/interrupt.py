@@ -79,6 +79,8 @@ class Interrupt(Object):
         self.callback_lock: Any = device.callback_lock_for(parent) if config.automatic_serialization else None
         self._evt_dpc: Any = config.evt_interrupt_dpc
         self.kdpc = Kdpc(self.framework.kernel, self._dpc_routine(), self, f"{self.name}.dpc")
+        if self._evt_dpc is not None and self.callback_lock is None:
+            self.kdpc.call_back(self._evt_dpc, self, device)
         parent.deletable = False  # of a queue: from now on only the framework deletes it (facts §2.4)
         device.interrupts.append(self)
 
@@ -320,13 +322,9 @@ class Interrupt(Object):
     def _dpc_routine(self) -> Callable[[Kdpc, Any, Any, Any], None]:
         if self.config.evt_interrupt_dpc is None:
             return self._dpc_without_callback
-        return self._dpc if self.callback_lock is None else self._dpc_serialized
+        return self._dpc
 
     def _dpc(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
-        callback = self._evt_dpc
-        callback(self, self.of_device)
-
-    def _dpc_serialized(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
         with self.callback_lock:
             self._evt_dpc(self, self.of_device)
 

@@ -80,6 +80,7 @@ def disconnect(interrupt: Interrupt) -> None:
     _window(interrupt)
     interrupt.ready, interrupt.closing = False, True
     interrupt.connection = interrupt.wdm = None
+    interrupt.enabled = False
     interrupt.framework.kernel.interrupts.disconnect(connection)
     interrupt.keep_counts(connection)
 

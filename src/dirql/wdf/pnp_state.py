@@ -157,8 +157,6 @@ class PnpStateMachine:
         device.power.enter()
         if device.power.state == PowerDeviceState.D0:
             device.power.down(PowerDeviceState.D3Final)
-        else:
-            device.power.disconnect_what_is_left()
         device.power.leave()
 
     def _prepare_hardware(self) -> int:
@@ -175,11 +173,13 @@ class PnpStateMachine:
         return status
 
     def _release_hardware(self) -> None:
-        """Called whenever PrepareHardware was; then the interrupts made there go, newest first (facts §2.4)."""
+        """Called whenever PrepareHardware was, with nothing connected any more; then the interrupts made there go, newest first
+        (facts §2.4)."""
         device = self.device
         if not self.hardware_prepared:
             return
         self.hardware_prepared = False
+        device.power.disconnect_what_is_left()
         status = device.callback("evt_device_release_hardware", "EvtDeviceReleaseHardware", device.translated_resources)
         self._complain_of_not_supported("EvtDeviceReleaseHardware", status)
         if not ntstatus.nt_success(status):

@@ -81,7 +81,8 @@ class PowerSequence:
         self.state = target
 
     def disconnect_what_is_left(self) -> None:
-        """Stop or remove while in Dx: soft-connected interrupts are disconnected without EvtInterruptDisable (facts §3.3)."""
+        """Before EvtDeviceReleaseHardware, and without EvtInterruptDisable: what stayed connected in Dx when the device is stopped
+        or removed from there, or when it does not come back (facts §3.3, §3.5)."""
         for interrupt in reversed(self.device.interrupts):
             disconnect(interrupt)
         self.state = PowerDeviceState.D3Final
@@ -103,21 +104,18 @@ class PowerSequence:
             disconnect(interrupt)
 
     def _connect_interrupts(self) -> bool:
-        """Each in creation order: connected and enabled before the next is connected (facts §3.1 step 7)."""
+        """Each in creation order: connected and enabled before the next is connected (facts §3.1 step 7). After a failure none
+        is connected, those included that stayed so in Dx; EvtInterruptDisable is for those that were enabled (§3.5)."""
         for interrupt in self.device.interrupts:
             if interrupt.force_disconnected:
                 continue
-            if not ntstatus.nt_success(connect(interrupt)):
-                self._interrupts_down(self.device.interrupts.index(interrupt))
-                return False
-            if not ntstatus.nt_success(enable(interrupt)):
-                disconnect(interrupt)  # without EvtInterruptDisable
-                self._interrupts_down(self.device.interrupts.index(interrupt))
+            if not (ntstatus.nt_success(connect(interrupt)) and ntstatus.nt_success(enable(interrupt))):
+                self._interrupts_down()
                 return False
         return True
 
-    def _interrupts_down(self, count: int) -> None:
-        for interrupt in reversed(self.device.interrupts[:count]):
+    def _interrupts_down(self) -> None:
+        for interrupt in reversed(self.device.interrupts):
             self._interrupt_down(interrupt, final=True)
 
     def _interrupt_down(self, interrupt: Interrupt, final: bool) -> None:
@@ -164,7 +162,7 @@ class PowerSequence:
 
     def _fail_after_interrupts(self, *, disable_them: bool) -> int:
         if disable_them:
-            self._interrupts_down(len(self.device.interrupts))
+            self._interrupts_down()
         self._record("evt_device_d0_exit", "EvtDeviceD0Exit", PowerDeviceState.D3Final)
         self.state = PowerDeviceState.D3Final
         return ntstatus.STATUS_DEVICE_POWER_FAILURE

@@ -82,6 +82,7 @@ BAD_DOORBELL, BAD_QUEUE = 0x0101, 0x0102
 COMPLETION, ADMIN = 0b01, 0b10  # of a vector's cause
 COUNT = 0xFFFF_FFFF
 LOST, VALID = 1 << 30, 1 << 31
+MOST_AT_ONCE = 0x10000
 
 
 class _Ring:
@@ -144,6 +145,9 @@ class MultiQueue(Device, vendor=0x1234, device=0x4D51, class_code=0x020000, revi
     def submit(self, queue: int, count: int = 1) -> None:
         """Work arrives at `queue` from outside; each piece ends in a completion entry, `completion_ns` from now."""
         self._check_queue("submit", queue)
+        if not 1 <= count <= MOST_AT_ONCE:
+            limit = f"work arrives in pieces of 1 to {MOST_AT_ONCE}; submit again for more"
+            raise UsageError(f"{self.name}.submit(count={count}): {limit}")
         self.after(self.completion_ns, partial(self._complete, self._rings[queue], count), self.completion_slack)
 
     def fail(self, code: int = 0x0001, queue: int = 0) -> None:

@@ -1,0 +1,57 @@
+"""`dirql run` of drivers with the mistakes that Python lets pass: one line, the driver's own file and line, status 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., tuple[int, str, str]]
+
+ARGUMENTS = "; give it the arguments that docs/c-python.md lists for the callback\n"
+
+
+@pytest.mark.parametrize(("old", "new", "error"), [
+    ("def isr(self, interrupt, message_id)", "def isr(self)",
+     "FILE:line 17: Card.isr() takes 1 positional argument but 3 were given" + ARGUMENTS),
+    ("def dpc(self, interrupt, device)", "def dpc(self, dpc, device, first, second)",
+     "FILE:line 21: Card.dpc() missing 2 required positional arguments: 'first' and 'second'" + ARGUMENTS),
+    ("def evt_device_release_hardware(self, translated)", "def evt_device_release_hardware(self)",
+     "FILE:line 14: Card.evt_device_release_hardware() takes 1 positional argument but 2 were given" + ARGUMENTS),
+    ("def evt_driver_device_add(self, init)", "def evt_driver_device_add(self)",
+     "FILE:line 26: Driver.evt_driver_device_add() takes 1 positional argument but 2 were given" + ARGUMENTS),
+    ("        self.regs.unmap()", "        return 'fine'",
+     "small.py:14: EvtDeviceReleaseHardware returned 'fine'; return an NTSTATUS, or nothing for STATUS_SUCCESS\n"),
+    ("        interrupt.queue_dpc_for_isr()", "        raise SystemExit(0)",
+     "FILE:line 18: isr() calls sys.exit(0); a driver returns or fails\n"),
+    ("class NoCallbacks", "raise SystemExit(3)\n\n\nclass NoCallbacks",
+     'small.py:line 30: leaves with sys.exit(3); put what is not for dirql under if __name__ == "__main__":\n'),
+    ("class NoCallbacks", "x = '\0'\n\n\nclass NoCallbacks",
+     "small.py: syntax error: source code string cannot contain null bytes; correct it\n"),
+    ("class NoCallbacks", "x = (\n\n\nclass NoCallbacks", "FILE:line 30: syntax error: '(' was never closed; correct it\n"),
+])  # fmt: skip
+def test_a_mistake_is_one_line_that_names_the_place(folder: Path, dirql: Run, old: str, new: str, error: str) -> None:
+    text = (folder / "small.py").read_text()
+    assert old in text
+    (folder / "small.py").write_text(text.replace(old, new))
+    status, _, err = dirql("run", "small.toml")
+    assert (status, err) == (2, "dirql: " + error.replace("FILE", str(folder / "small.py")))
+
+
+def test_a_type_error_of_the_drivers_own_code_is_a_bugcheck(folder: Path, dirql: Run) -> None:
+    (folder / "small.py").write_text((folder / "small.py").read_text().replace("        pass\n", "        self.isr()\n", 1))
+    status, out, err = dirql("run", "small.toml")
+    assert (status, err) == (1, "")
+    assert "  KMODE_EXCEPTION_NOT_HANDLED (1e), arguments 0x0, 0x0, 0x0, 0x0\n  TypeError: Card.isr() missing 2 required" in out
+
+
+def test_a_seed_beyond_64_bits_is_refused(folder: Path, dirql: Run) -> None:
+    status, _, err = dirql("run", "small.toml", "--seed", "-1")
+    assert (status, err) == (2, "dirql: --seed -1: a seed is 0 to 0xffffffffffffffff; give another one\n")
+
+
+def test_no_processors_are_refused_and_not_taken_for_the_default(dirql: Run) -> None:
+    dump = Path(__file__).parents[2] / "examples" / "dumps" / "qemu-e1000e-nvme.txt"
+    status, _, err = dirql("resources", str(dump), "--cpus", "0")
+    assert (status, err) == (2, "dirql: 0 processors cannot be modelled; 1 to 64 can, for more need processor groups\n")
