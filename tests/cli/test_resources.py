@@ -54,6 +54,58 @@ def test_several_functions_are_a_list(examples: Path, dirql: Run) -> None:
     assert [one["function"] for one in told] == ["8086:10d3", "1b36:0010", "1234:11e8"]
 
 
+BRIDGES = [f"left out: 0000:00:0{number}.0 is a bridge (header type 1)" for number in (1, 2, 3)]
+
+
+def test_bridges_of_a_whole_machine_are_named_at_the_end(examples: Path, dirql: Run) -> None:
+    status, out, err = dirql("resources", str(examples / "dumps" / "qemu-machine-verbose.txt"))
+    assert (status, err) == (0, "")
+    assert out.endswith("\n\n" + "\n".join(BRIDGES) + "\n")
+    assert out.count("left out") == 3
+
+
+def test_in_json_the_last_functions_notes_name_the_bridges(examples: Path, dirql: Run) -> None:
+    told = json.loads(dirql("resources", str(examples / "dumps" / "qemu-machine-verbose.txt"), "--json")[1])
+    assert [one["address"] for one in told if one["notes"]] == ["0000:03:00.0"]
+    assert told[-1]["notes"] == BRIDGES
+
+
+def test_one_endpoint_behind_a_bridge_is_an_object_with_a_note(tmp_path: Path, examples: Path, dirql: Run) -> None:
+    verbose = (examples / "dumps" / "qemu-machine-verbose.txt").read_text()
+    parts = [part for part in verbose.split("\n\n") if part.startswith(("00:01.0", "01:00.0"))]
+    (tmp_path / "two.txt").write_text("\n\n".join(parts) + "\n")
+    told = json.loads(dirql("resources", str(tmp_path / "two.txt"), "--json")[1])
+    assert (told["address"], told["notes"]) == ("0000:01:00.0", BRIDGES[:1])
+
+
+def test_what_is_chosen_leaves_nothing_out(examples: Path, dirql: Run) -> None:
+    dump = str(examples / "dumps" / "qemu-machine-verbose.txt")
+    assert "left out" not in dirql("resources", dump, "--function", "01:00.0")[1]
+
+
+def test_a_cardbus_bridge_is_called_so(tmp_path: Path, dirql: Run) -> None:
+    rows = {0: "86 80 c9 10 00 00 00 00 01 00 00 02 00 00 {} 00"}
+    def text(slot: str, kind: str) -> str:
+        lines = [f"{row:02x}: " + rows.get(row, " ".join(["00"] * 16)).format(kind) for row in range(0, 64, 16)]
+        return f"{slot} Something\n" + "\n".join(lines) + "\n"
+
+    (tmp_path / "laptop.txt").write_text(text("01:00.0", "00") + "\n" + text("02:00.0", "82") + "\n" + text("02:00.1", "05"))
+    out = dirql("resources", str(tmp_path / "laptop.txt"))[1]
+    assert out.split("\n\n")[-1] == (
+        "left out: 0000:02:00.0 is a CardBus bridge (header type 2)\n"
+        "left out: 0000:02:00.1 is of an unknown kind (header type 5)\n"
+    )
+
+
+def test_a_dump_of_bridges_only_is_refused(tmp_path: Path, examples: Path, dirql: Run) -> None:
+    dump = str(examples / "dumps" / "qemu-machine-verbose.txt")
+    assert dirql("resources", dump, "--function", "00:01.0") == (
+        2, "",
+        f"dirql: {dump}:93: 0000:00:01.0: header type 0x1 is a bridge's; only type 0 functions can be driven; "
+        "choose an endpoint of the dump\n",
+    )  # fmt: skip
+
+
 def test_a_scenario_is_started_for_it(folder: Path, dirql: Run) -> None:
     status, out, _ = dirql("resources", "small.toml", "--cpus", "4", "--messages", "3")
     assert out.startswith("1234:4d51 at 0000:01:00.0: MSI-X, 3 of 9 messages granted\n  synthetic: Windows grants all")

@@ -165,6 +165,73 @@ def test_reserved_configuration_bits_are_noted(plug):
     assert card.host.notes == [("reserved configuration bits written", {"offset": 0x38, "size": 4, "bits": 5})]
 
 
+BOTH = "MSI and MSI-X are both enabled, which is undefined: MSI-X rules here"
+
+
+def test_msi_and_msix_both_enabled_is_noted_once_for_each_time_it_begins(plug):
+    card = plug(vectors=2, msi=MsiSpec(2)).ready()
+    assert card.host.said == []
+    card.msi()
+    assert card.host.said == [BOTH]
+    card.command(MEMORY)
+    card.msi(granted=1)
+    card.msix(function_mask=1)
+    assert card.host.said == [BOTH]
+    card.msi(enable=0)
+    card.msi()
+    assert card.host.said == [BOTH, BOTH]
+
+
+@pytest.mark.parametrize("msi, msix", list(product((0, 1), repeat=2)))
+def test_msi_sends_only_while_msix_is_not_enabled_too(plug, msi, msix):
+    card = plug(vectors=2, msi=MsiSpec(2)).ready()
+    card.msix(enable=msix)
+    card.msi_write("address", 0xFEE0_0000)
+    card.msi_write("data", 0x30)
+    card.msi(enable=msi)
+    card.endpoint.msi.fire(0)
+    card.endpoint.msix.fire(1)
+    assert card.sent == [0x30] * (msi and not msix) + [0x4001] * msix
+    why = "MSI not enabled" if not msi else "overruled by MSI-X" if msix else ""
+    assert card.endpoint.msi.fates[0].dropped == ({why: 1} if why else {})
+    assert (card.endpoint.interrupt_mode, BOTH in card.host.said) == (
+        "msi-x" if msix else "msi" if msi else "line", bool(msi and msix),
+    )  # fmt: skip
+
+
+def test_a_dump_with_msi_and_msix_both_enabled_is_noted_when_it_is_plugged_in(plug):
+    model = plug(vectors=2, msi=MsiSpec(2)).ready()
+    model.msi()
+    copy = Endpoint.of(ConfigSpace.of_bytes("copy", bytes(model.endpoint.config.file.buffer)))
+    host = type(model.host)()
+    copy.connect(host)
+    assert host.said == [BOTH]
+    copy.reset()
+    copy.connect(host)
+    assert host.said == [BOTH]
+
+
+@pytest.mark.parametrize(
+    ("capable", "enable", "words"),
+    [
+        (1, 0, ""),
+        (1, 1, "0x1 (2 messages) is above what the function is capable of, 1 message; 1 granted here"),
+        (4, 2, ""),
+        (4, 3, "0x3 (8 messages) is above what the function is capable of, 4 messages; 4 granted here"),
+        (32, 5, ""),
+        (32, 6, "0x6 (64 messages) is above what the function is capable of, 32 messages; 32 granted here"),
+        (32, 7, "0x7 (128 messages) is above what the function is capable of, 32 messages; 32 granted here"),
+    ],
+)
+def test_a_multiple_message_enable_above_what_is_capable_is_noted_once(plug, capable, enable, words):
+    card = plug(msi=MsiSpec(capable))
+    for on in (0, 1, 1):
+        card.msi(enable=on, granted=enable)
+    assert card.host.said == ([f"Multiple Message Enable {words}"] if words else [])
+    card.endpoint.reset()
+    assert card.endpoint.msi.excess == ""
+
+
 def test_sizing_a_bar_is_not_noted(plug):
     card = plug(vectors=1)
     for offset in (0x10, 0x18, 0x1C):

@@ -34,7 +34,7 @@ SUFFIXES = {"K": 10, "M": 20, "G": 30}
 @dataclass(frozen=True)
 class Resources:
     """One function's part. `offered` is how many messages it could ask for, by `offers` (empty: none); `no_inf` tells that
-    nothing opted in to them."""
+    nothing opted in to them. The last one says what of the dump was `left_out`."""
 
     address: str
     function: str
@@ -43,10 +43,11 @@ class Resources:
     offers: str
     offered: int
     no_inf: bool
+    left_out: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Keys as docs/json.md lists them."""
-        return {"address": self.address, **describe(self.function, self.grant), "notes": list(self.notes)}
+        return {"address": self.address, **describe(self.function, self.grant), "notes": [*self.notes, *self.left_out]}
 
 
 def sizes_of(options: Sequence[str]) -> dict[int, int]:
@@ -74,14 +75,28 @@ def choice_of(messages: int | None, line: bool) -> GrantChoice:
 def of_dump(
     path: str, cpus: int, inf: str, messages: int | None, line: bool, sizes: dict[int, int], address: str
 ) -> list[Resources]:
-    """Each type 0 function of a dump, or the one at `address`. Bridges of a whole machine's dump are left out."""
+    """Each type 0 function of a dump, or the one at `address`. Bridges of a whole machine's dump are left out, and named."""
     dumps = functions_of(path, address)
     if sizes and len(dumps) > 1:
         raise UsageError(f"--bar: {path} holds {len(dumps)} functions; choose one with --function {dumps[0].address}")
-    endpoints = [dump for dump in dumps if not dump.config[0x0E] & 0x7F] or dumps[:1]
+    endpoints = [dump for dump in dumps if not header_type(dump)] or dumps[:1]
     file = Inf.load(inf) if inf else None
     arbiter = Arbiter(cpus)
-    return [_of_dump(dump.sized(sizes), file, arbiter, choice_of(messages, line)) for dump in endpoints]
+    found = [_of_dump(dump.sized(sizes), file, arbiter, choice_of(messages, line)) for dump in endpoints]
+    left_out = tuple(f"left out: {dump.address} is {bridge(dump)}" for dump in dumps if header_type(dump))
+    return [*found[:-1], replace(found[-1], left_out=left_out)]
+
+
+def header_type(dump: Dump) -> int:
+    """0 for an endpoint."""
+    return dump.config[0x0E] & 0x7F
+
+
+def bridge(dump: Dump) -> str:
+    """What a function that is no endpoint is."""
+    number = header_type(dump)
+    kind = {1: "a bridge", 2: "a CardBus bridge"}.get(number, "of an unknown kind")
+    return f"{kind} (header type {number})"
 
 
 def _of_dump(dump: Dump, inf: Inf | None, arbiter: Arbiter, choice: GrantChoice) -> Resources:

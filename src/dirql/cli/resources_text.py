@@ -25,7 +25,7 @@ HKR, "Interrupt Management\MessageSignaledInterruptProperties", \
 
 
 def text(resources: Resources) -> str:
-    """Headline, descriptors, then why it is not more."""
+    """Headline, descriptors, why it is not more, and what of the dump has no part in it."""
     told = resources.as_json()
     out = [f"{told['function']} at {told['address']}: {_granted(told)}"]
     out += _wrapped(f"because: {told['why']}") if told["why"] else []
@@ -39,6 +39,7 @@ def text(resources: Resources) -> str:
         many = f"the {resources.offered} {resources.offers} message{'s' if resources.offered > 1 else ''}"
         why = f"No INF sets MSISupported for this function, so Windows does not ask for {many} that it has. To ask:"
         out += ["", *textwrap.wrap(why, 80), *(f"  {line}".rstrip() for line in HINT.rstrip().split("\n"))]
+    out += ["", *resources.left_out] if resources.left_out else []
     return "\n".join(out)
 
 

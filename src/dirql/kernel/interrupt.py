@@ -140,6 +140,7 @@ class InterruptController:
         self.kernel = kernel
         self.machine: Machine = kernel.machine
         self._sources: dict[tuple[int, int], Source] = {}
+        self._trace = self.machine.trace
         self._entry_ns, self._exit_ns = self.machine.costs.interrupt_entry, self.machine.costs.interrupt_exit
 
     def attach(self, vector: int, affinity: int, source: Source) -> None:
@@ -226,10 +227,11 @@ class InterruptController:
         apic, before = cpu.apic, cpu.irql
         in_service = apic.in_service
         while apic.irr:
-            vector = apic.irr.bit_length() - 1
+            irr = apic.irr
+            vector = irr.bit_length() - 1
             if vector >> 4 <= before:
                 break
-            apic.irr ^= BIT[vector]
+            apic.irr = irr ^ BIT[vector]
             in_service.append(vector)
             cpu.now += self._entry_ns
             interrupt = cpu.direct[vector]
@@ -274,7 +276,7 @@ class InterruptController:
             if not interrupt.connected:
                 return self._too_late(cpu, interrupt)
             start = cpu.now
-        trace = self.machine.trace
+        trace = self._trace
         if trace is not None:
             trace.add((start, cpu.index, Kind.ISR, interrupt.vector, irql, interrupt.name))
         routine = interrupt.routine  # a call through an attribute would be looked up as a method first

@@ -113,9 +113,10 @@ class Machine:
         """A processor's APIC requests the vector, unless it does already: then the two are one interrupt from here on."""
         cpu, vector, bit = aim
         apic = cpu.apic
-        merged = apic.irr & bit
+        irr = apic.irr
+        merged = irr & bit
         if not merged:
-            apic.irr |= bit
+            apic.irr = irr | bit
             apic.fates[vector] = fate
             if not cpu.ready and vector >> 4 > cpu.irql:
                 self.scheduler.make_ready(cpu, self.time)
