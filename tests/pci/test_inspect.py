@@ -23,7 +23,6 @@ from dirql.pci.inspect import (
 from dirql.pci.inspect_text import text
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "dumps"
-CARDS = Path(__file__).parents[3] / "shared" / "dumps"
 POWER = bytes.fromhex("01 00 03 c8 08 01 00 00")
 MSI = bytes.fromhex("05 00 8b 01 00 00 e0 fe 00 00 00 00 51 00 00 00 01 00 00 00 02 00 00 00")
 MSIX = bytes.fromhex("11 00 09 c0 03 00 00 00 03 20 00 00")
@@ -257,9 +256,40 @@ def test_text_stays_in_its_width(width: int) -> None:
             assert max(map(len, text(decode(one), width).splitlines())) <= max(width, 70)
 
 
-def test_the_igb_card_has_ten_vectors() -> None:
-    path = CARDS / "intel-82576-igb.txt"
-    if not path.exists():
-        pytest.skip(f"needs {path.name}, a real card's dump that is not part of the repository")
-    msix = next(c for c in decode(load(path)[0]).capabilities if isinstance(c, MsixView))
-    assert (msix.vectors, msix.table, msix.pba, msix.enabled) == (10, Location(3, 0), Location(3, 0x2000), True)
+def igb_like() -> bytes:
+    """A two-port network card's function as firmware and a driver left it: four BARs, MSI with mask, ten MSI-X vectors in
+    BAR 3, PCI Express with FLR, and virtual functions."""
+    bars = (0xE0800000, 0xE0000000, 0x1021, 0xE0840000)
+    made = bytearray(image({0x40: POWER, 0x50: MSI, 0x70: MSIX, 0xA0: EXPRESS}, bars, size=4096))
+    made[0x52], made[0x73] = 0x80, 0x80  # one MSI message, not enabled; MSI-X enabled, nothing masked
+    made[0x54:0x5C], made[0x5C:0x68] = bytes(8), bytes(12)
+    extended = {0x100: (1, 0x140), 0x140: (3, 0x150), 0x150: (0x0E, 0x160), 0x160: (0x10, 0)}
+    for at, (number, following) in extended.items():
+        made[at : at + 4] = (following << 20 | 1 << 16 | number).to_bytes(4, "little")
+    made[0x144:0x14C] = bytes.fromhex("0100001234567890")
+    made[0x155] = 1
+    made[0x160 + 0x08] = 0x09  # VF Enable, VF Memory Space Enable
+    made[0x160 + 0x0C : 0x160 + 0x12] = bytes.fromhex("080008000100")
+    made[0x160 + 0x14 : 0x160 + 0x1C] = bytes.fromhex("8001020000000200")
+    made[0x160 + 0x1C : 0x160 + 0x24] = bytes.fromhex("5305000001000000")
+    made[0x160 + 0x24 : 0x160 + 0x28] = bytes.fromhex("040084d2")
+    return bytes(made)
+
+
+def test_a_card_like_the_82576_has_ten_vectors_in_bar_3() -> None:
+    view = decode(Dump("card.txt", "0000:01:00.0", igb_like()))
+    assert [(bar.index, bar.kind, bar.base) for bar in view.bars] == [
+        (0, "memory32", 0xE0800000), (1, "memory32", 0xE0000000), (2, "io", 0x1020), (3, "memory32", 0xE0840000),
+    ]  # fmt: skip
+    msi, msix, express = (c for c in view.capabilities if isinstance(c, MsiView | MsixView | ExpressView))
+    assert isinstance(msi, MsiView) and (msi.messages, msi.per_vector_mask, msi.mask, msi.enabled) == (1, True, 0, False)
+    assert msix == MsixView(17, "MSI-X", 0x70, 10, Location(3, 0), Location(3, 0x2000), enabled=True, function_mask=False)
+    assert isinstance(express, ExpressView) and (express.version, express.flr) == (2, True)
+
+
+def test_the_virtual_functions_of_sr_iov_are_counted() -> None:
+    *_, ari, virtual = decode(Dump("card.txt", "0000:01:00.0", igb_like())).extended_capabilities
+    assert (ari.id, ari.fields) == (0x0E, {"next_function": 1})
+    assert (virtual.id, virtual.offset, virtual.fields) == (
+        0x10, 0x160, {"initial_vfs": 8, "total_vfs": 8, "vfs": 1, "vf_device": "0002"},
+    )  # fmt: skip

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from dirql.bench.figure import Figure, entry, unmeasured
@@ -21,7 +22,13 @@ from dirql.errors import DirqlError, UsageError
 
 __all__ = ["bench", "measure", "select"]
 
+Progress = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 PEERS_FIGURE = "messages_per_second"  # the one that the peer stands beside
+
+
+@contextmanager
+def _silent(what: str) -> Iterator[Callable[[str], None]]:
+    yield lambda words: None
 
 
 def select(only: Sequence[str]) -> list[Figure]:
@@ -33,10 +40,13 @@ def select(only: Sequence[str]) -> list[Figure]:
     return [figure for figure in FIGURES if not only or figure.name in only]
 
 
-def measure(figures: Sequence[Figure], effort: Effort, peer: Peer | None = None) -> dict[str, Any]:
-    """What `bench --json` prints."""
+def measure(
+    figures: Sequence[Figure], effort: Effort, peer: Peer | None = None, tell: Callable[[str], None] = lambda words: None
+) -> dict[str, Any]:
+    """What `bench --json` prints; `tell` is told what is measured now."""
     results: list[dict[str, Any]] = []
-    for figure in figures:
+    for number, figure in enumerate(figures, 1):
+        tell(f"{number} of {len(figures)}: {figure.name}")
         try:
             measured = figure.measure(effort)
         except DirqlError as error:
@@ -53,13 +63,14 @@ def measure(figures: Sequence[Figure], effort: Effort, peer: Peer | None = None)
 
 def bench(
     as_json: bool = False, peers: bool = False, only: Sequence[str] = (), *, quick: bool = False, peer_python: str | None = None,
-    effort: Effort | None = None,
+    effort: Effort | None = None, progress: Progress = _silent,
 ) -> int:  # fmt: skip
-    """Measure and print; returns the exit status."""
+    """Measure and print; returns the exit status. `progress` shows what goes on meanwhile."""
     figures = select(only)
     effort = effort or (Effort.quick() if quick else Effort())
-    peer = cocotbext_pcie(effort, peer_python) if peers else None
-    found = measure(figures, effort, peer)
+    with progress("cocotbext-pcie" if peers else "measuring") as tell:
+        peer = cocotbext_pcie(effort, peer_python) if peers else None
+        found = measure(figures, effort, peer, tell)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:

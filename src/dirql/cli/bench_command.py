@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dirql.cli.output import Json
+from dirql.cli.output import Json, progress
 
 __all__ = ["bench"]
 
@@ -15,6 +15,9 @@ def bench(
     figure: Annotated[list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Only these figures; all without.")] = None,
     json: Json = False,
     peers: Annotated[bool, typer.Option("--peers", help="Run cocotbext-pcie as well, where it is installed.")] = False,
+    peer_python: Annotated[
+        str | None, typer.Option("--peer-python", metavar="PYTHON", help="The interpreter that has cocotbext-pcie.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Rough figures in a few seconds.")] = False,
 ) -> None:
     """Measure dirql here: the figures of the README's performance table, each
@@ -31,4 +34,5 @@ def bench(
     """
     from dirql.bench.command import bench as measure
 
-    raise typer.Exit(measure(as_json=json, peers=peers, only=figure or [], quick=quick))
+    status = measure(as_json=json, peers=peers, only=figure or [], quick=quick, peer_python=peer_python, progress=progress)
+    raise typer.Exit(status)

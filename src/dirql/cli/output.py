@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, TextIO
 
@@ -41,17 +41,18 @@ def width() -> int:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """A spinner on standard error while something runs, if that is a terminal."""
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """A spinner on standard error while something runs, if that is a terminal; what it yields changes the words."""
     if not _fancy(sys.stderr):
-        yield
+        yield lambda words: None
         return
     from rich.console import Console
     from rich.live import Live
     from rich.spinner import Spinner
 
-    with Live(Spinner("dots", what), console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False):
-        yield
+    spinner = Spinner("dots", what)
+    with Live(spinner, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False):
+        yield lambda words: spinner.update(text=words)
 
 
 def print_json(value: Any) -> None:

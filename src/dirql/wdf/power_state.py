@@ -53,9 +53,7 @@ class PowerSequence:
         self.state = PowerDeviceState.D0
         if not self._connect_interrupts():
             return self._fail_after_interrupts(disable_them=False)
-        status = device.callback(
-            "evt_device_d0_entry_post_interrupts_enabled", "EvtDeviceD0EntryPostInterruptsEnabled", previous
-        )
+        status = device.callback("evt_device_d0_entry_post_interrupts_enabled", "EvtDeviceD0EntryPostInterruptsEnabled", previous)
         if not ntstatus.nt_success(status):
             return self._fail_after_interrupts(disable_them=True)
         for index, enabler in enumerate(device.dma_enablers):
@@ -81,8 +79,8 @@ class PowerSequence:
         self.state = target
 
     def disconnect_what_is_left(self) -> None:
-        """Before EvtDeviceReleaseHardware, and without EvtInterruptDisable: what stayed connected in Dx when the device is stopped
-        or removed from there, or when it does not come back (facts §3.3, §3.5)."""
+        """Before EvtDeviceReleaseHardware, and without EvtInterruptDisable: what stayed connected in Dx when the device is
+        stopped or removed from there, or does not come back (facts §3.3, §3.5)."""
         for interrupt in reversed(self.device.interrupts):
             disconnect(interrupt)
         self.state = PowerDeviceState.D3Final

@@ -3,7 +3,7 @@
 In C a driver's state lives in a context of its own; in Python it shares the object with the framework's. A clash is told
 when the class is made, before anything runs, and costs nothing after that.
 
-Limits: finds `name = …` and `def name` in the class, and `self.name = …` in its functions; not setattr(), nor a store from elsewhere.
+Limits: sees what the class defines and what its functions assign to `self`; not setattr(), nor an assignment from elsewhere.
 """
 
 from __future__ import annotations
