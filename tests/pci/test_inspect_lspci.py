@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from runpy import run_path
@@ -200,4 +200,6 @@ def test_lspci_reads_the_same_from_a_card_with_virtual_functions(tmp_path: Path)
 
 def test_a_dump_that_lspci_wrote_with_its_own_words_reads_as_these_words_say() -> None:
     texts = [part for part in VERBOSE.read_text("utf-8").split("\n\n") if part.strip()]
-    assert [ours(decode(dump)) for dump in load(VERBOSE)] == [theirs(text) for text in texts]
+    for dump, text in zip(load(VERBOSE), texts, strict=True):
+        assert len(dump.config) == 256  # so it holds no extended capabilities, which lspci read from the machine
+        assert ours(decode(dump)) == replace(theirs(text), extended=[])
