@@ -44,6 +44,7 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
 
     def declare(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
         body = _not_below(row, method) if row.min_irql else method
+        body_alone = cast("Callable[[S], R]", body)
 
         @wraps(method)
         def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -57,7 +58,7 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
             return body(self, *args, **kwargs)
 
         @wraps(method)
-        def call_alone(self: Any) -> Any:  # the same without arguments to pack and unpack: most routines on the hot path
+        def call_alone(self: S) -> R:  # the same without arguments to pack and unpack: most routines on the hot path
             machine = self.machine
             cpu = machine.cpu
             if cpu.irql > high:
@@ -65,7 +66,7 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
             cpu.now = now = cpu.now + machine.routine_ns
             if now >= machine.agenda.horizon:
                 _pause(machine, row)
-            return body(self)  # type: ignore[call-arg]
+            return body_alone(self)
 
         chosen = call if len(signature(method).parameters) > 1 else cast("Callable[Concatenate[S, P], R]", call_alone)
         chosen.__dict__["ddi"] = row

@@ -185,6 +185,14 @@ def test_reserved_ones_written_are_ignored_and_noted(plug: Any) -> None:
     assert rig.host.notes == [("reserved bits written", {"bar": 0, "offset": 8, "size": 4, "register": "cause", "bits": 0xF0E})]
 
 
+@pytest.mark.parametrize("delay", [-1, 0.5, "1", None])
+def test_a_timer_that_is_due_at_no_time_is_refused(plug: Any, delay: Any) -> None:
+    rig = plug(Quad())
+    with pytest.raises(UsageError) as caught:
+        rig.device.after(delay, lambda: None)
+    assert str(caught.value) == f"Quad.after(delay={delay!r}): a delay is a whole number of ns, 0 or more"
+
+
 def test_a_timer_ends_with_a_reset(plug: Any) -> None:
     rig = plug(Quad())
     rang: list[int] = []

@@ -65,6 +65,17 @@ def test_the_mode_is_looked_up_at_every_event(plug: Any) -> None:
     assert rig.host.posted == [("line", True), ("line", False), ("message", 1), ("line", True)]
 
 
+@pytest.mark.parametrize("mode", ["msi", "msix"])
+def test_a_source_that_stands_is_not_told_again_when_messages_are_enabled(plug: Any, mode: str) -> None:
+    rig = plug(Sources(msix=None) if mode == "msi" else Sources())
+    signal = rig.device.interrupt_signal
+    signal.raise_source(2)
+    getattr(rig, f"enable_{mode}")()
+    assert (signal.raised, rig.take("line"), rig.take("message")) == ((2,), [True, False], [])
+    signal.raise_source(2)
+    assert len(rig.take("message")) == 1
+
+
 def test_lowering_a_source_takes_its_latched_message_back(plug: Any) -> None:
     rig = plug(Sources())
     rig.enable_msix(masked=(3,))

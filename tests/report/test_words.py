@@ -25,6 +25,7 @@ def test_one_thing_is_singular(number: int, words: str) -> None:
 @pytest.mark.parametrize(("sources", "words"), [
     (("queue 0",), "queue 0"),
     (("queue 0, queue 1", "queue 2", "admin"), "queues 0-2, admin"),
+    (("queues [0, 4]", "admin"), "queues [0, 4], admin"),
     (("admin", "lane 3", "lane 5"), "admin, lane 3, 5"),
     ((), ""),
 ])  # fmt: skip

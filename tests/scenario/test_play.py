@@ -180,3 +180,24 @@ def test_more_memory_than_there_is_is_refused(folder: Path, monkeypatch: pytest.
     assert str(problem.value) == (
         "s.toml: [machine] memory is 0x10000000: Cannot allocate memory; this machine has less; ask for fewer bytes"
     )
+
+
+MODEL = """
+from dirql.device import Device, Msix
+
+class Card(Device, vendor=0x1234, device=0x4D51):
+    msix = Msix(vectors=1, table=(2, 0x000), pba=(2, 0x800))
+"""
+
+
+@pytest.mark.parametrize(("body", "error"), [
+    ("    def __init__(self):\n        self.lost = 0\n",
+     "s.toml:line 1: card.py: Card.__init__ leaves out Device's; call super().__init__(name=name) first"),
+    ("    def unserved(self):\n        return 1 // 0\n",
+     "DIR/card.py:line 7: ZeroDivisionError: integer division or modulo by zero"),
+])  # fmt: skip
+def test_a_models_mistake_is_named_with_its_line(folder: Path, body: str, error: str) -> None:
+    (folder / "card.py").write_text(MODEL.lstrip("\n") + "\n" + body)
+    with pytest.raises(InputError) as problem:
+        played(folder, '[device]\nmodel = "card.py"\n' + DRIVEN)
+    assert str(problem.value) == error.replace("DIR", str(folder))

@@ -1,4 +1,4 @@
-"""The card that these tests drive."""
+"""The card that these tests drive, and the machine around one where order and processors matter."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 
-def _load() -> ModuleType:
-    spec = spec_from_file_location("recording_host", Path(__file__).parent.parent / "pci" / "recording_host.py")
+def _load(package: str, name: str) -> ModuleType:
+    spec = spec_from_file_location(name, Path(__file__).parent.parent / package / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -20,4 +20,10 @@ def _load() -> ModuleType:
 @pytest.fixture(scope="session")
 def plug() -> type:
     """`plug(vectors=4)`: an endpoint on a host that records what it does."""
-    return _load().Card
+    return _load("pci", "recording_host").Card
+
+
+@pytest.fixture(scope="session")
+def world() -> ModuleType:
+    """`world.World(cpus)`: a machine with a kernel and an inert card; `world.Stub()`: one more card."""
+    return _load("kernel", "world")

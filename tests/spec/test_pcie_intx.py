@@ -1,4 +1,4 @@
-"""INTx by clause: PCIe 6.0 §6.1.2, §7.5.1.1.3, §7.5.1.1.4, §7.5.1.1.13."""
+"""INTx by clause: PCIe 6.0 §6.1.2, §7.5.1.1.3, §7.5.1.1.4, §7.5.1.1.13; PCI 3.0 §2.2.6."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import product
 import pytest
 
 from dirql.pci.describe import MsiSpec
+from dirql.pnp import Arbiter, query_resource_requirements
 
 MEMORY, MASTER, DISABLE = 2, 4, 1 << 10
 INTERRUPT_STATUS = 1 << 3
@@ -105,3 +106,10 @@ def test_pcie_2_4_the_lines_message_leaves_after_the_dma_that_was_sent_before_it
     card.endpoint.dma_write(0x1000, b"done")
     card.endpoint.intx.set(True)
     assert [what[0] for what in card.host.traffic] == ["dma", "intx"]
+
+
+@pytest.mark.parametrize(("pin", "device"), list(product((1, 2, 3, 4), (0, 1, 2, 3, 4, 31))))
+def test_pci_2_2_6_a_pin_is_swizzled_by_its_device_number(plug, pin, device):
+    card = plug(pin=pin)
+    grant = Arbiter(1).grant(query_resource_requirements(card.endpoint, device=device))
+    assert grant.line.gsi == 16 + (pin - 1 + device) % 4

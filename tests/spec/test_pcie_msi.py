@@ -150,6 +150,60 @@ def test_pcie_6_1_4_5_a_condition_that_goes_away_while_masked_clears_pending(plu
     assert (card.sent, card.msi_read("pending"), card.endpoint.fates[1].withdrawn) == ([], 0, 1)
 
 
+def test_pcie_6_1_4_5_a_new_event_after_a_withdrawal_is_pending_again(plug):
+    card = _programmed(plug, 4, 2, per_vector_mask=True)
+    card.msi_write("mask", 0b10)
+    card.endpoint.msi.fire(1)
+    card.endpoint.msi.withdraw(1)
+    card.endpoint.msi.fire(1)
+    assert card.msi_read("pending") == 0b10
+    card.msi_write("mask", 0)
+    assert (card.sent, card.balanced) == ([0x4001], True)
+
+
+def test_pcie_6_1_4_5_polling_the_pending_bits_with_messages_masked_for_ever_works(plug):
+    card = _programmed(plug, 4, 2, per_vector_mask=True)
+    card.msi_write("mask", 0xF)
+    seen = []
+    for _ in range(3):
+        card.endpoint.msi.fire(2)
+        seen.append(card.msi_read("pending"))
+        card.endpoint.msi.withdraw(2)
+        seen.append(card.msi_read("pending"))
+    assert (seen, card.sent, card.balanced) == ([0b100, 0] * 3, [], True)
+
+
+def test_pcie_7_7_1_2_disabling_keeps_pending_messages_until_msi_is_enabled_again(plug):
+    card = _programmed(plug, 4, 2, per_vector_mask=True)
+    card.msi_write("mask", 0b1000)
+    card.endpoint.msi.fire(3)
+    card.msi(enable=0, granted=2)
+    card.msi_write("mask", 0)
+    assert (card.sent, card.msi_read("pending")) == ([], 0b1000)
+    card.msi(granted=2)
+    assert (card.sent, card.msi_read("pending"), card.balanced) == ([0x4003], 0, True)
+
+
+def test_pcie_6_1_4_both_enables_set_are_noted_and_msix_rules(plug):
+    card = plug(vectors=1, msi=MsiSpec())
+    card.msi()
+    card.msix(enable=1, function_mask=1)
+    card.program(0)
+    card.msix()
+    assert card.host.said == ["MSI and MSI-X are both enabled, which is undefined: MSI-X rules here"]
+    card.endpoint.msi.fire(0)
+    card.endpoint.msix.fire(0)
+    assert (card.sent, card.endpoint.interrupt_mode) == ([0x4000], "msi-x")
+    card.msi(enable=0)
+    card.msi()
+    assert len(card.host.said) == 2
+
+
+def test_pcie_7_7_1_2_a_grant_above_what_is_capable_is_noted_and_cut(plug):
+    card = _programmed(plug, 2, 3)
+    assert (card.endpoint.msi.granted, len(card.host.said)) == (2, 1)
+
+
 def test_pcie_7_7_1_2_without_per_vector_masking_only_the_enable_bit_holds_messages(plug):
     card = _programmed(plug, 2, 1)
     assert not card.endpoint.msi.masked(0)

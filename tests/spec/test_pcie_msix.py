@@ -6,9 +6,18 @@ from itertools import product
 
 import pytest
 
+from dirql.errors import LayoutError
+from dirql.pci.bar import BarSpec
+from dirql.pci.endpoint import Endpoint, Identity, MsixSpec
 from dirql.pci.function import Message
 
 MEMORY, MASTER = 2, 4
+
+
+def _with_table(bar, table, pba):
+    """Four vectors; BAR 1 is an I/O BAR."""
+    bars = {0: (bar, None), 1: (BarSpec(0x100, "io"), None)}
+    return Endpoint("card", Identity(0x1234, 0x0004), bars=bars, msix=MsixSpec(4, table, pba))
 
 
 # §7.7.2.2 Message Control
@@ -52,6 +61,29 @@ def test_pcie_7_7_2_3_bir_of_a_64_bit_bar_is_the_index_of_its_lower_half(plug):
     card = plug(vectors=4)
     assert card.config(card.capability(0x11) + 4) & 7 == 2
     assert card.config(0x10 + 4 * 2) & 0x6 == 0x4
+
+
+@pytest.mark.parametrize("bir", [6, 7])
+@pytest.mark.parametrize("part", ["table", "PBA"])
+def test_pcie_7_7_2_3_bir_6_and_7_are_reserved(part, bir):
+    places = {"table": (0, 0), "PBA": (0, 0x800)} | {part: (bir, 0)}
+    with pytest.raises(LayoutError) as refused:
+        _with_table(BarSpec(0x1000), places["table"], places["PBA"])
+    assert str(refused.value) == f"card MSI-X {part}: BIR {bir:#x} is reserved; a type 0 header has BARs 0 to 5"
+
+
+@pytest.mark.parametrize("part", ["table", "PBA"])
+def test_pcie_7_7_2_3_bir_must_name_a_memory_bar(part):
+    places = {"table": (0, 0), "PBA": (0, 0x800)} | {part: (1, 0)}
+    with pytest.raises(LayoutError) as refused:
+        _with_table(BarSpec(0x1000), places["table"], places["PBA"])
+    assert str(refused.value) == f"card MSI-X {part}: BIR 0x1 names an I/O BAR; it must name a memory BAR"
+
+
+@pytest.mark.parametrize("pba", [0x40, 0x1000])
+def test_pcie_7_7_2_table_and_pba_may_share_a_page_with_each_other(pba):
+    card = _with_table(BarSpec(0x2000), (0, 0), (0, pba))
+    assert (card.bar_size(0), len(card.msix)) == (0x2000, 4)
 
 
 # §7.7.2.5 to §7.7.2.7 table entries

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from dirql import wdf
+from dirql.kernel.irp import Irp
+from dirql.pnp.grant import GrantChoice
 
 RELEASE = ["ReleaseHardware"]
 END = ["Cleanup"]
@@ -38,9 +40,68 @@ def test_a_failing_start_is_unwound(World: Any, fails: Any, status: int, then: l
     assert [i.connection for i in w.interrupts] == [None] * len(w.interrupts)
 
 
-def dma(world: Any) -> None:
+@pytest.mark.parametrize("fails", ["Fill", "DmaEnable", "DmaStart"])
+def test_when_the_second_dma_enabler_fails_both_are_taken_down_newest_first(World: Any, fails: str) -> None:
+    w = World(add=lambda world: (dma(world), dma(world, "second ")))
+    w.on[f"second {fails}"] = FAIL
+    assert w.start() == POWER
+    up = ["Fill", "DmaEnable", "DmaStart"]
+    down = ["DmaStop", "Flush", "DmaDisable"]
+    assert w.log[w.log.index("PostInterruptsEnabled") + 1 :] == [
+        *up, *[f"second {name}" for name in up[: up.index(fails) + 1]], *[f"second {name}" for name in down], *down,
+        "PreInterruptsDisabled", *DOWN_ALL, *RELEASE, *END,
+    ]  # fmt: skip
+
+
+def test_a_failing_restart_after_a_rebalance_is_unwound_like_a_failing_init(World: Any) -> None:
+    w = World(add=dma).started()
+    w.interrupts.clear()
+    w.on["SmIoRestart"] = FAIL
+    assert w.system.rebalance(w.card, GrantChoice.messages(2)) == POWER
+    assert w.log[w.log.index("SmIoRestart") + 1 :] == [
+        "DmaStop", "Flush", "DmaDisable", "PreInterruptsDisabled", ("Disable", 1), ("Disable", 0), "D0Exit", *RELEASE,
+        "SmIoFlush", "SmIoCleanup", *END,
+    ]  # fmt: skip
+    assert (w.system.stopped, [i.connection for i in w.interrupts]) == (None, [None, None])
+
+
+@pytest.mark.parametrize("fails", ["SmIoInit", "SmIoRestart"])
+def test_queues_are_held_after_self_managed_io_failed(World: Any, fails: str) -> None:
+    presented: list[Any] = []
+    sent: list[Irp] = []
+    held: list[bool] = []
+
+    def add(world: Any) -> None:
+        kind = wdf.IoQueueDispatchType.Parallel
+        config = wdf.IoQueueConfig(kind, default_queue=True, evt_io_default=lambda queue, request: presented.append(request))
+        wdf.IoQueue.create(world.device, config)
+
+    w = World(add=add)
+
+    def look(*_: Any) -> None:
+        held.append(bool(w.device.queues[0].get_state()[0] & wdf.IoQueueState.PnpHeld))
+
+    def fail(*_: Any) -> int:
+        look()
+        return FAIL
+
+    def send(*_: Any) -> None:
+        look()
+        sent.append(Irp.read(w.kernel, 4))
+        w.system.io.send(w.device, sent[0])
+
+    if fails == "SmIoRestart":
+        w.started()
+    w.on[fails] = fail
+    w.during("PreInterruptsDisabled", lambda *_: send() if held else None)  # the rebalance comes by here once before
+    w.start() if fails == "SmIoInit" else w.system.rebalance(w.card, GrantChoice.all())
+    assert (held, presented) == ([False, True], [])
+    assert [irp.status for irp in sent] == [wdf.STATUS_CANCELLED]
+
+
+def dma(world: Any, prefix: str = "") -> None:
     def record(name: str) -> Any:
-        return lambda enabler: world.do(name)
+        return lambda enabler: world.do(prefix + name)
 
     wdf.DmaEnabler.create(
         world.device,

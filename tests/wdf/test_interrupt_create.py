@@ -36,6 +36,15 @@ def attempt(world: Any, config: Any, attributes: Any = None) -> int:
     return wdf.STATUS_SUCCESS
 
 
+def refused(world: Any, config: Any, attributes: Any = None) -> str:
+    """What the StatusError of WdfInterruptCreate says; "" if it works."""
+    try:
+        wdf.Interrupt.create(world.device, config, attributes)
+    except wdf.StatusError as error:
+        return str(error)
+    return ""
+
+
 def spin_lock(w: Any) -> Any:
     return wdf.SpinLock.create(w.device)
 
@@ -66,6 +75,8 @@ ROWS: list[tuple[str, Any, Any, int]] = [
     ("13", lambda w: {"wait_lock": wait_lock(w)}, None, PARAMETER),
     ("15", lambda w: {"passive_handling": True, "spin_lock": spin_lock(w)}, None, PARAMETER),
 ]
+EARLY = [row for row in ROWS if row[0][0] in "345"]  # rows 3 to 5e, which come before 6
+LATE = [row for row in ROWS if row not in EARLY]  # and those after it
 
 
 def build(world: Any, rows: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -147,6 +158,85 @@ def test_a_waking_interrupt_needs_a_wake_hint_and_the_power_policy_owner(World: 
     w.during("PrepareHardware", prepare)
     w.start()
     assert seen == [wdf.STATUS_SUCCESS if owner else PARAMETER]
+
+
+NO_PASSIVE = "STATUS_INVALID_PARAMETER (0xc000000d): WaitLock and CanWakeDevice need PassiveHandling"
+NO_WAKE = "STATUS_INVALID_PARAMETER (0xc000000d): CanWakeDevice needs a WAKE_HINT resource and the power policy owner"
+NO_PAIR = "STATUS_INVALID_DEVICE_STATE (0xc0000184): in EvtDevicePrepareHardware both descriptors are needed"
+NO_SHARE = "STATUS_INVALID_DEVICE_STATE (0xc0000184): ShareVector cannot be chosen in EvtDevicePrepareHardware"
+SHARE = wdf.TriState.WdfTrue
+
+
+@pytest.mark.parametrize(
+    ("hinted", "fields", "refusal"),
+    [
+        (True, {"can_wake_device": True}, NO_PASSIVE),  # 13, its second half
+        (False, {"can_wake_device": True}, NO_WAKE),  # 11 before 13
+        (True, {"can_wake_device": True, "passive_handling": True}, ""),
+        (True, {"interrupt_raw": None, "share_vector": SHARE}, NO_PAIR),  # 9 before 10
+        (True, {"interrupt_translated": None, "share_vector": SHARE}, NO_PAIR),
+        (False, {"interrupt_raw": None, "can_wake_device": True}, NO_PAIR),  # 9 before 11
+        (False, {"interrupt_translated": None, "can_wake_device": True}, NO_PAIR),
+        (False, {"share_vector": SHARE, "can_wake_device": True}, NO_SHARE),  # 10 before 11
+        (False, {"interrupt_raw": None, "share_vector": SHARE, "can_wake_device": True}, NO_PAIR),
+    ],
+)
+def test_in_prepare_hardware_the_earlier_row_decides(World: Any, hinted: bool, fields: dict[str, Any], refusal: str) -> None:
+    w = World(in_prepare=False)
+    seen = []
+
+    def prepare(raw: Any, translated: Any) -> None:
+        raw, translated = w.pairs(raw, translated)[0]
+        flags = translated.flags | (wdf.CM_RESOURCE_INTERRUPT_WAKE_HINT if hinted else 0)
+        config = wdf.InterruptConfig(isr, dpc, interrupt_raw=raw, interrupt_translated=replace(translated, flags=flags))
+        seen.append(refused(w, replace(config, **fields)))
+
+    w.during("PrepareHardware", prepare)
+    w.start()
+    assert seen == [refusal]
+
+
+@pytest.mark.parametrize("row", EARLY, ids=[row[0] for row in EARLY])
+def test_what_is_wrong_with_size_isr_or_attributes_is_said_before_the_wrong_place(World: Any, row: Any) -> None:
+    w = World().started()
+    seen: list[int] = []
+    w.call(lambda: seen.append(attempt(w, *build(w, (row,)))))
+    assert seen == [row[3]]
+
+
+@pytest.mark.parametrize("row", LATE, ids=[row[0] for row in LATE])
+def test_the_wrong_place_is_said_before_what_is_wrong_with_the_rest(World: Any, row: Any) -> None:
+    w = World().started()
+    seen: list[int] = []
+    w.call(lambda: seen.append(attempt(w, *build(w, (row,)))))
+    assert seen == [STATE]
+
+
+BOTH = "STATUS_INVALID_PARAMETER (0xc000000d): both EvtInterruptDpc and EvtInterruptWorkItem are given"
+NO_PARENT = "STATUS_INVALID_PARAMETER (0xc000000d): the parent Recorder is neither the device nor one of its queues"
+NO_LEVEL = (
+    "STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL (0xc020020c): AutomaticSerialization: the parent's execution level is Dispatch, "
+    "the callback needs Passive"
+)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "dpc_too", "refusal"),
+    [(True, True, BOTH), (False, True, BOTH), (True, False, NO_PARENT), (False, False, NO_LEVEL)],
+)
+def test_two_deferred_routines_are_refused_before_the_parent_and_its_level(
+    World: Any, foreign: bool, dpc_too: bool, refusal: str
+) -> None:  # 12, then 18, then 19
+    seen = []
+
+    def add(w: Any) -> None:
+        config = wdf.InterruptConfig(
+            isr, dpc if dpc_too else None, evt_interrupt_work_item=dpc, passive_handling=True, automatic_serialization=True
+        )
+        seen.append(refused(w, config, wdf.ObjectAttributes(parent_object=w.driver if foreign else w.device)))
+
+    World(in_prepare=False, scope=2, level=3, add=add).start()
+    assert seen == [refusal]
 
 
 @pytest.mark.parametrize("where", ["FilterAdd", "RemoveAdded"])

@@ -162,6 +162,8 @@ class Device:
 
     def after(self, delay: int, action: Callable[[], None], slack: int = 0) -> Cancel:
         """Run `action` between `delay` and `delay + slack` ns from now, unless the function is reset; returns what cancels it."""
+        if not (isinstance(delay, int) and delay >= 0):
+            raise UsageError(f"{self.name}.after(delay={delay!r}): a delay is a whole number of ns, 0 or more")
         self._timer = ticket = self._timer + 1
         timers = self._timers
 

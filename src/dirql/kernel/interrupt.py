@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["InterruptController", "KInterrupt", "Source"]
 
 BIT = tuple(1 << vector for vector in range(256))
-STORM = 1_000  # times in a row that a level-triggered line fires without being released
+STORM = 1_000  # times in a row that a level-triggered line fires without being released (model choice: Windows never stops)
 
 
 class Source(Protocol):

@@ -100,7 +100,8 @@ class Kernel:
 
     @ddi("KeQueryPerformanceCounter")
     def ke_query_performance_counter(self) -> tuple[int, int]:
-        """(count, frequency): 100 ns ticks of the running processor's clock, 10 MHz as Windows 10 and later report."""
+        """(count, frequency): 100 ns ticks of the running processor's clock, 10 MHz (model choice: what Windows 10 and
+        later commonly report)."""
         return self.machine.cpu.now // 100, 10_000_000
 
     # Waiting

@@ -1,4 +1,8 @@
-"""Where a function is plugged in: the two lanes of its posted traffic, its decode windows and what it sees of the host."""
+"""Where a function is plugged in: the two lanes of its posted traffic, its decode windows and what it sees of the host.
+
+Limits: requests have no TLP attributes. A message's Relaxed Ordering and No Snoop, which must be 0 (PCIe 6.0 §2.2.6.4, §2.2.6.5),
+cannot be set wrongly, and DMA that asks for either is ordered and coherent all the same. There is one traffic class.
+"""
 
 from __future__ import annotations
 

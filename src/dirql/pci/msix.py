@@ -4,7 +4,8 @@ Model choices, where the standard leaves it open: an access to the table or the 
 or QWORD is ignored and reads all ones; an entry that is written while unmasked takes effect at once; Pending bits survive
 MSI-X Enable and Bus Master Enable going to 0 and are sent when both are 1 again; address and data reset to 0.
 
-Limits: no Steering Tags (TPH) in Vector Control.
+Limits: no Steering Tags (TPH) in Vector Control. The advice to keep table and Pending Bit Array in pages of their own (§7.7.2,
+4 KB, better 8 KB) is not checked.
 """
 
 from __future__ import annotations

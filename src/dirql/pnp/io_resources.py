@@ -9,7 +9,7 @@ Limits: built with NT_PROCESSOR_GROUPS (AffinityPolicy has two bytes); Group is 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from dirql.errors import UsageError
 from dirql.pnp.constants import (
@@ -161,10 +161,10 @@ class IoResourceDescriptor:
             CmResourceType.CmResourceTypeDevicePrivate: IoDevicePrivate,
         }  # fmt: skip
         whole = IoGeneric.layout.unpack(data, offset)
-        kind: type[IoMemory | IoInterrupt | IoDevicePrivate | IoGeneric] = kinds.get(whole["type"], IoGeneric)
+        kind: Any = kinds.get(whole["type"], IoGeneric)
         values = kind.layout.unpack(data, offset)
-        head = {name: values.pop(name) for name in ("option", "type", "share_disposition", "flags")}
-        return cls(u=kind(**values), **head)  # type: ignore[arg-type]
+        option, type_, share_disposition, flags = (values.pop(n) for n in ("option", "type", "share_disposition", "flags"))
+        return cls(option=option, type=type_, share_disposition=share_disposition, flags=flags, u=kind(**values))
 
 
 @dataclass(frozen=True)

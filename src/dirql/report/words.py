@@ -11,6 +11,7 @@ __all__ = ["clean", "compressed", "count", "plural", "ranges", "runs", "serves"]
 
 T = TypeVar("T")
 LONGEST = 12  # words of a sequence that is told once
+_BRACKET = re.compile(r"[\[({]")
 _NUMBERED = re.compile(r"(.*?)\s*(\d{1,9})")
 _PLURAL = {"queue": "queues", "ring": "rings", "channel": "channels", "port": "ports", "message": "messages", "vector": "vectors"}
 
@@ -38,7 +39,8 @@ def ranges(numbers: Iterable[int]) -> str:
 
 def serves(sources: Iterable[str]) -> str:
     """What an interrupt serves: `queues 0-2, admin` for `queue 0`, `queue 1`, `queue 2`, `admin`."""
-    words = [word.strip() for source in sources for word in source.split(",") if word.strip()]
+    told = [[source] if _BRACKET.search(source) else source.split(",") for source in sources]  # a list stays as it was written
+    words = [word.strip() for parts in told for word in parts if word.strip()]
     out = []
     for prefix, group in groupby(words, lambda word: match[1] if (match := _NUMBERED.fullmatch(word)) else None):
         if prefix is None:

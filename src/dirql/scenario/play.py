@@ -74,11 +74,17 @@ class Play:
 
     def run(self) -> list[Report]:
         """From the start to the reports of all devices."""
-        if ntstatus.nt_success(self.start()):
-            self._work()
-        self.system.run()
-        self.system.shut_down()
-        return self.reports()
+        try:
+            if ntstatus.nt_success(self.start()):
+                self._work()
+            self.system.run()
+            self.system.shut_down()
+            return self.reports()
+        except DirqlError:
+            raise
+        except Exception as problem:  # a model that the report asked, for example
+            _blame(problem)
+            raise
 
     def reports(self) -> list[Report]:
         """Of each device, as it is now."""
@@ -152,11 +158,8 @@ class Play:
         except DirqlError as problem:
             raise InputError(self.scenario.source, where, str(problem)) from None
         except Exception as problem:
-            theirs = [f for f in traceback.extract_tb(problem.__traceback__) if not _ours(f.filename)]
-            if not theirs:
-                raise
-            at = theirs[-1]
-            raise InputError(at.filename, f"line {at.lineno}", f"{type(problem).__name__}: {problem}") from problem
+            _blame(problem)
+            raise
 
     def _reserve(self, cpu: int, count: int) -> None:
         try:
@@ -198,6 +201,9 @@ def build_device(scenario: Scenario, source: DeviceSource) -> Function:
     except Exception as problem:
         what = f"{source.reference}: {type(problem).__name__}: {problem}"
         raise InputError(scenario.source, source.where, what, "correct [device.options], or the model") from problem
+    if "endpoint" not in vars(built):
+        what = f"{source.reference}: {model.__name__}.__init__ leaves out Device's"
+        raise InputError(scenario.source, source.where, what, "call super().__init__(name=name) first")
     return built
 
 
@@ -226,6 +232,14 @@ def _bind(target: Callable[..., Any], name: str, arguments: Mapping[str, Any], s
         kind = _PLAIN.get(signature.parameters[key].annotation) if key in signature.parameters else None
         if kind is not None and type(value) is not kind:
             raise InputError(source, where, f"{name}: {key} is {shown(value)}", f"write {KINDS[kind]}")
+
+
+def _blame(problem: Exception) -> None:
+    """InputError with the line of the user's file where it went wrong; nothing where no such file had a part in it."""
+    theirs = [f for f in traceback.extract_tb(problem.__traceback__) if not _ours(f.filename)]
+    if theirs:
+        what = f"{type(problem).__name__}: {problem}"
+        raise InputError(theirs[-1].filename, f"line {theirs[-1].lineno}", what) from problem
 
 
 def _ours(file: str) -> bool:

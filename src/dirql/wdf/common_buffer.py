@@ -30,9 +30,14 @@ class CommonBuffer(Object):
     kind = "WDFCOMMONBUFFER"
 
     def __init__(self, enabler: DmaEnabler, length: int, alignment: int, attributes: ObjectAttributes | None) -> None:
-        super().__init__(enabler.framework, enabler, attributes)
+        memory = enabler.machine.memory
         self.length = length
-        self._address = self.machine.memory.allocate_contiguous(length, alignment)
+        self._address = memory.allocate_contiguous(length, alignment)  # first: without it there is no object
+        try:
+            super().__init__(enabler.framework, enabler, attributes)
+        except StatusError:
+            memory.free_contiguous(self._address, length)
+            raise
 
     @classmethod
     @ddi_create("WdfCommonBufferCreate")

@@ -1,4 +1,7 @@
-"""WdfInterruptCreate's checks, in the framework's own order (facts §2.3; numbers in the comments are its rows)."""
+"""WdfInterruptCreate's checks, in the framework's own order (facts §2.3; numbers in the comments are its rows).
+
+Limits: row 17 does not occur: an object's memory is Python's, so that no STATUS_INSUFFICIENT_RESOURCES comes from here.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from dirql import ntstatus
 from dirql.ddi import ddi, ddi_create
+from dirql.errors import UsageError
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.kernel.timer import Ktimer
@@ -73,6 +74,8 @@ class Timer(Object):
     @ddi("WdfTimerStart")
     def start(self, due: int) -> bool:
         """WdfTimerStart, to expire `due` ns from now (a negative DueTime in C); True if it was running, which it starts anew."""
+        if due < 0:
+            raise UsageError(f"WdfTimerStart of {self.name}: due time {due}; write ns from now, where C has negative 100 ns")
         if self.deleting:
             return False
         config = self.config

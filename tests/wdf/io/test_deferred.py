@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dirql.errors import UsageError
 from dirql.kernel import BugCheck
 from dirql.wdf.dpc import Dpc, DpcConfig
 from dirql.wdf.object import ExecutionLevel, ObjectAttributes, SynchronizationScope
@@ -257,3 +258,17 @@ def test_a_work_item_may_delete_itself(io: Any) -> None:
     item = w.call(lambda: WorkItem.create(w.device, WorkItemConfig(lambda i: i.delete())))
     w.call(item.enqueue)
     assert item.destroyed
+
+
+def test_a_due_time_as_c_writes_it_is_refused(io: Any) -> None:
+    w = io()
+    timer = w.call(lambda: Timer.create(w.device, TimerConfig(print)))
+
+    def start() -> str:
+        with pytest.raises(UsageError) as caught:
+            timer.start(-10_000)
+        return str(caught.value)
+
+    assert w.call(start) == (
+        f"WdfTimerStart of {timer.name}: due time -10000; write ns from now, where C has negative 100 ns"
+    )

@@ -439,3 +439,13 @@ def test_an_mdl_of_pages_that_follow_each_other_is_one_element(io: Any) -> None:
     mdl = Mdl(w.machine.memory, [start, start + PAGE_SIZE], 0, 2 * PAGE_SIZE)
     w.call(lambda: (dma.initialize(card.program, READ, mdl), dma.execute()))
     assert card.lists == [[(start, 2 * PAGE_SIZE)]]
+
+
+def test_a_common_buffer_that_does_not_fit_leaves_nothing_behind(io: Any) -> None:
+    w = io()
+    enabler = w.call(lambda: DmaEnabler.create(w.device, DmaEnablerConfig(DmaProfile.ScatterGather64, 4096)))
+    words = w.failure(lambda: CommonBuffer.create(enabler, 1 << 40))
+    assert words.startswith("STATUS_INSUFFICIENT_RESOURCES: WdfCommonBufferCreate: no 0x10000000000 contiguous bytes left in ")
+    assert enabler.children == []
+    w.call(enabler.delete)
+    assert enabler.destroyed
