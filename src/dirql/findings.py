@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 __all__ = ["Finding", "Level", "calling_driver", "defined_at"]
@@ -29,10 +30,12 @@ class Finding:
         return f"finding {self.rule}: {self.sentence} ({self.where}{more})"
 
 
-def calling_driver() -> str:
-    """`file.py:line` of the innermost caller that is not dirql's own code; empty when there is none."""
-    frame = sys._getframe(1)
-    while frame is not None:
+def calling_driver(frame: FrameType | None = None) -> str:
+    """`file.py:line` of the innermost caller (of `frame`, by default of this) that is not dirql's own code; empty when there
+    is none."""
+    if frame is None:
+        frame = sys._getframe(1)
+    while True:
         name = frame.f_globals.get("__name__", "")
         if name != "dirql" and not name.startswith("dirql."):
             return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

@@ -69,6 +69,7 @@ def finish(observed: list[Observed], system: System, node: DevNode) -> Report:
     report.interrupts = last.rows()
     report.grants = [_summary(one) for one in observed if one.grant is not None]
     report.status, report.status_name = node.status, ntstatus.name_of(node.status)
+    report.failure = system.framework.last_failure if not ntstatus.nt_success(node.status) else ""
     report.callbacks = list(system.framework.callbacks)
     report.register_reads, report.register_writes = node.port.reads, node.port.writes
     reads = system.kernel.reads_at_dirql

@@ -17,6 +17,7 @@ from dirql.machine.chooser import Chooser
 from dirql.machine.costs import Costs
 from dirql.machine.machine import Machine
 from dirql.machine.port import Port
+from dirql.machine.scheduler import STEPS
 from dirql.observe import Observed, finish, observe
 from dirql.pci.function import Function
 from dirql.pnp.grant import GrantChoice
@@ -108,17 +109,24 @@ class System:
         self.machine.time = max(self.machine.time, until)
 
     def _run_to_rest(self, enough: Callable[[], bool] | None) -> None:
-        restless = self._run(self.machine.time + PATIENCE, enough)
-        if restless:
-            sentence = f"after {PATIENCE // 1_000_000_000} s of virtual time something still happens: {', '.join(restless)}"
-            self.machine.note_finding("never-at-rest", "advice", sentence, "run()")
+        begin = self.now
+        restless = self._run(self.machine.time + PATIENCE, enough, STEPS)
+        if not restless:
+            return
+        lasted = f"after {(self.now - begin) / 1e9:.3g} s of virtual time"
+        busy = [self.machine.where(cpu) for cpu in self.machine.scheduler.unfinished]
+        if busy:
+            self._stop(Hang("stuck", f"{lasted} a processor still goes on and on: {'; '.join(busy)}"))
+            return
+        sentence = f"{lasted} something still happens: {', '.join(restless)}; run(for_ns) takes a part of it"
+        self.machine.note_finding("never-at-rest", "advice", sentence, "run()")
 
-    def _run(self, until: int, enough: Callable[[], bool] | None) -> list[str]:
+    def _run(self, until: int, enough: Callable[[], bool] | None, steps: int | None = None) -> list[str]:
         """What would still happen when it ends."""
         if self.stopped is not None:
             return []
         try:
-            self.machine.scheduler.run(until, enough=enough)
+            self.machine.scheduler.run(until, enough=enough, steps=steps)
             restless = self.machine.scheduler.restless()
             if not restless:
                 self.kernel.refuse_to_hang()
@@ -253,6 +261,7 @@ class System:
 
     def _add_and_start(self, driver: Driver, node: DevNode, grant: GrantChoice) -> int:
         node.driver = driver.name
+        self.framework.last_failure = ""
         init = DeviceInit(self.framework, driver, node)
         status = self.framework.status("EvtDriverDeviceAdd", driver, driver.evt_driver_device_add, init)
         device: Device | None = init.device

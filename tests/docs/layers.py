@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report":    {"findings"},
     "observe":   {"machine", "ntstatus", "pci", "pnp", "report", "wdf"},
     "system":    _ROOTS | {"kernel", "machine", "observe", "pci", "pnp", "report", "wdf"},
-    "scenario":  {"errors", "ntstatus", "device", "hosts", "machine", "pci", "pnp", "report", "system", "wdf"},
+    "scenario":  {"errors", "ntstatus", "device", "hosts", "kernel", "machine", "pci", "pnp", "report", "system", "wdf"},
     "bench":     {"device", "errors", "kernel", "machine", "ntstatus", "pci", "pnp", "system", "wdf"},
     "cli":       _ROOTS | {"bench", "device", "hosts", "machine", "pci", "pnp", "report", "scenario", "system", "wdf"},
     "__main__":  {"cli"},

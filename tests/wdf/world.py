@@ -7,6 +7,7 @@ from typing import Any
 
 from dirql import ntstatus, wdf
 from dirql.device.models import MultiQueue
+from dirql.kernel.stop import Stop
 from dirql.machine import Chooser
 from dirql.pnp.grant import GrantChoice
 from dirql.pnp.inf import Inf
@@ -230,7 +231,7 @@ class World:
         """Code and parameters of the bugcheck that `routine` ends in."""
         try:
             self.call(routine, *args)
-        except Exception:
+        except (Exception, Stop):
             stop: Any = self.system.stopped
             return (stop.code, *stop.parameters) if hasattr(stop, "code") else (stop.rule,)
         return ()

@@ -14,6 +14,7 @@ BUGCHECKS = {
     0x0F: "SPIN_LOCK_ALREADY_OWNED",
     0x10: "SPIN_LOCK_NOT_OWNED",
     0x1E: "KMODE_EXCEPTION_NOT_HANDLED",
+    0x48: "CANCEL_STATE_IN_COMPLETED_IRP",
     0xB8: "ATTEMPTED_SWITCH_FROM_DPC",
     0xC7: "TIMER_OR_DPC_INVALID",
     0xC8: "IRQL_UNEXPECTED_VALUE",
@@ -25,8 +26,8 @@ BUGCHECKS = {
 # fmt: on
 
 
-class Stop(Exception):
-    """The machine stands still: nothing runs after this."""
+class Stop(BaseException):
+    """The machine stands still: nothing runs after this. No `except Exception` of a driver's gets in its way."""
 
     kind = "stop"
 

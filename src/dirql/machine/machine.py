@@ -85,8 +85,12 @@ class Machine:
             self.accept((self.cpus[target], vector, 1 << vector), fate)
             fate = None
 
-    def where(self) -> str:
-        """Which processor runs what, and the driver's line that called."""
+    def where(self, cpu: Cpu | None = None) -> str:
+        """Which processor runs what, and the driver's line that called (of another than the running one: where it stands)."""
+        if cpu is not None:
+            doing = cpu.servicing or cpu.dpc or cpu.thread
+            frame = cpu.greenlet.gr_frame if cpu.greenlet is not None else None
+            return ", ".join(filter(None, (f"cpu{cpu.index}", doing.name if doing is not None else "", calling_driver(frame))))
         cpu = self.cpu
         doing = cpu.servicing or cpu.dpc or cpu.thread
         return ", ".join(filter(None, (f"cpu{cpu.index}", doing.name if doing is not None else "", calling_driver())))

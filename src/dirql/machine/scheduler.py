@@ -22,6 +22,7 @@ from dirql.machine.flight import FOREVER, Agenda, Landable
 
 __all__ = ["Scheduler"]
 
+STEPS = 1_000_000  # that a run without an end may take
 GRACE = 100  # expirations of periodic timers, when nothing else is left
 REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
 
@@ -54,6 +55,7 @@ class Scheduler:
         self._until = FOREVER
         self._enough = self._grace_is_over
         self._grace = 0
+        self._steps = 0
         self._stopped = ""  # what ended the last run before its time: the stacks it broke cannot go on
 
     def make_ready(self, cpu: Cpu, time: int) -> None:
@@ -113,15 +115,17 @@ class Scheduler:
         """A stack for an idle processor."""
         return self._spare_stacks.pop() if self._spare_stacks else self.new_stack()
 
-    def run(self, until: int = FOREVER, *, enough: Callable[[], bool] | None = None) -> None:
+    def run(self, until: int = FOREVER, *, enough: Callable[[], bool] | None = None, steps: int | None = None) -> None:
         """From outside: everything that can happen (up to the time `until`) happens. Where only periodic timers are left it
-        goes on until it is `enough`; by default it lets `GRACE` of their expirations happen."""
+        goes on until it is `enough`; by default it lets `GRACE` of their expirations happen. It ends after about `steps` of what
+        happens and of changes from processor to processor."""
         if self._outside is not None:
             raise UsageError("run() was called while the machine runs; a driver or model cannot run the machine it is in")
         if self._stopped:
             raise UsageError(f"run() was called after the machine had stopped ({self._stopped}); make a new machine to go on")
         self._outside, self._until, self._enough = getcurrent(), until, enough or self._grace_is_over
         self._grace = GRACE
+        self._steps = FOREVER if steps is None else steps
         try:
             chosen = self._pick(None)
             if chosen is not None:
@@ -132,6 +136,11 @@ class Scheduler:
         finally:
             self._outside = None
             self.machine.come_to_rest()
+
+    @property
+    def unfinished(self) -> list[Cpu]:
+        """Processors that were in the middle of something when `run` ended."""
+        return [cpu for _, _, cpu in sorted(self.ready)]
 
     def restless(self) -> list[str]:
         """What would still happen by itself, were it not for the time limit of `run`; periodic timers aside."""
@@ -164,6 +173,9 @@ class Scheduler:
             agenda.horizon = -1
             return chosen
         ready, heap, until = self.ready, agenda.heap, self._until
+        self._steps -= 1
+        if self._steps < 0:
+            return None
         horizon = until
         while True:
             due = heap[0][0] if heap else FOREVER
@@ -176,6 +188,7 @@ class Scheduler:
                     break
             if due > until or (not ready and (not heap or self._only_recurs())):
                 return None
+            self._steps -= 1
             agenda.land_next()
         if due < horizon:
             horizon = due
@@ -195,7 +208,8 @@ class Scheduler:
     def _ask(self, current: Cpu | None) -> Cpu | None:
         while True:
             options = self._options()
-            if not options:
+            self._steps -= 1
+            if not options or self._steps < 0:
                 return None
             now = next((o.id for o in options if o.what is current), None) if current is not None else None
             held = (c for _, _, c in self.ready if c.spinning_on is not None and c.spinning_on.owner is not None)

@@ -103,6 +103,7 @@ class DevNode:
         self.status = ntstatus.STATUS_SUCCESS
         self.why = ""  # there are no resources
         self.started = False
+        self.failing = False  # it reported a failure, and is being removed
         self.grants: list[Grant] = []  # every one it ever had, the last one last
         self.restarts: list[int] = []  # when it was enumerated again, in the last minute
         self.add_device: Callable[[], int] | None = None  # the driver's AddDevice and the start after it
@@ -187,12 +188,14 @@ class PnpManager:
     def remove_failed(self, node: DevNode, status: int, attempt_restart: bool) -> None:
         """A started device reports PNP_DEVICE_FAILED: IRP_MN_SURPRISE_REMOVAL and IRP_MN_REMOVE_DEVICE. Then it is enumerated
         again if that is wanted, `RESTARTS` times in a `WINDOW` at most."""
-        if node.stack is None:
+        if node.stack is None or node.failing:
             return
+        node.failing = True
         self.about_to_stop(node)
         node.status = status
         self._stack(node).surprise_removal()
         self.remove(node)
+        node.failing = False
         now = self.machine.cpu.now
         node.restarts = [then for then in node.restarts if now - then < WINDOW]
         if attempt_restart and node.add_device is not None and not node.bus_device.gone and len(node.restarts) < RESTARTS:

@@ -82,6 +82,7 @@ class Report:
     stuck: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     bugcheck: dict[str, Any] | None = None
+    failure: str = ""
     time_ns: int = 0
 
     @property
@@ -110,7 +111,7 @@ class Report:
         return {
             "function": self.function, "device": self.device, "driver": self.driver, "cpus": self.cpus, "kind": self.kind,
             "asked": self.asked, "granted": self.granted, "synthetic": self.synthetic, "why": self.why,
-            "status": self.status, "status_name": self.status_name, "descriptors": self.descriptors,
+            "status": self.status, "status_name": self.status_name, "failure": self.failure, "descriptors": self.descriptors,
             "interrupts": interrupts, "messages": messages, "line": self.line,
             "callbacks": [name for name, _ in self.callbacks], "callback_objects": [on for _, on in self.callbacks],
             "register_reads": self.register_reads, "register_writes": self.register_writes,

@@ -112,6 +112,8 @@ def _headline(page: _Page, report: Report) -> None:
     else:
         page.line(line)
         page.line(f"  {verdict}", style)
+    if report.failure:
+        page.words(f"because {report.failure}", BAD)
     page.line(f"{plural(report.cpus, 'processor')}, {report.time_ns:,} ns of virtual time")
 
 

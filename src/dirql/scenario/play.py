@@ -18,6 +18,7 @@ from dirql.device import models
 from dirql.device.device import Device
 from dirql.errors import DirqlError, InputError, UsageError
 from dirql.hosts.python import load_object, load_python_driver
+from dirql.kernel.stop import Stop
 from dirql.machine.chooser import RandomChooser
 from dirql.pci.dump_function import DumpFunction
 from dirql.pci.function import Function
@@ -153,6 +154,8 @@ class Play:
         """What goes wrong in a user's file is told with its line; what dirql refuses, with the line of the scenario."""
         try:
             action()
+        except Stop:
+            return  # the machine stands still, and the report says why
         except InputError:
             raise
         except DirqlError as problem:

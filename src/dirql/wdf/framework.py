@@ -40,6 +40,7 @@ class Framework:
         self.verifier = verifier or Verifier()
         self.callbacks: list[tuple[str, str]] = []
         self.driver: Object | None = None  # the WDFDRIVER, the default parent of locks and memory
+        self.last_failure = ""  # which callback failed last, and why
         self._handles = 0
 
     def new_handle(self) -> int:
@@ -85,12 +86,15 @@ class Framework:
             result = self.call(name, on, callback, *args)
         except ntstatus.StatusError as error:
             self.note(f"{name} of {on.name} returns {ntstatus.name_of(error.status)}: {error}")
+            self.last_failure = f"{name} of {on.name} returned {error}"
             return error.status
         if result is None:
             return ntstatus.STATUS_SUCCESS
         if not isinstance(result, int):
             where = defined_at(callback)
             raise UsageError(f"{where}{name} returned {result!r:.60}; return an NTSTATUS, or nothing for STATUS_SUCCESS")
+        if not ntstatus.nt_success(result):
+            self.last_failure = f"{name} of {on.name} returned {ntstatus.name_of(result)}"
         return int(result)
 
     def note(self, what: str) -> None:
