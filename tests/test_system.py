@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from dirql.device.declare import Bar, Msix
 from dirql.device.models import MultiQueue
 from dirql.errors import InputError, NotModelled, UsageError
 from dirql.layout import RW, Block, Register, at
+
+INF = Path(__file__).parents[1] / "examples" / "multiqueue" / "mqueue.inf"
 
 
 class Simple(wdf.Driver):
@@ -203,3 +206,53 @@ def test_two_runs_of_one_script_have_the_same_trace() -> None:
         return [str(event) for event in made.trace.events()]
 
     assert run() == run() != []
+
+
+class Restless(wdf.Device):
+    """What its DPC does is `habit`."""
+
+    def evt_device_prepare_hardware(self, raw: Any, translated: Any) -> None:
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
+                wdf.Interrupt.create(self, config)
+
+    def isr(self, interrupt: wdf.Interrupt, message_id: int) -> bool:
+        interrupt.queue_dpc_for_isr()
+        return True
+
+    def dpc(self, interrupt: wdf.Interrupt, device: Any) -> None:
+        habit = interrupt.message_number
+        while habit == 0:
+            self.kernel.ke_stall_execution_processor(1)
+        if habit == 1:
+            interrupt.queue_dpc_for_isr()
+        elif habit == 2:
+            try:
+                self.kernel.ke_wait_for_single_object(wdf.Event(self.kernel, name="never"))
+            except Exception:
+                interrupt.queue_dpc_for_isr()
+
+
+class RestlessDriver(wdf.Driver):
+    def evt_driver_device_add(self, init: wdf.DeviceInit) -> None:
+        Restless.create(init)
+
+
+@pytest.mark.parametrize(
+    ("habit", "expected"),
+    [
+        (0, "goes on and on: cpu0, interrupt0.dpc, test_system.py:"),
+        (1, "goes on and on: cpu1, interrupt1.dpc"),
+        (2, "ATTEMPTED_SWITCH_FROM_DPC (0x0, 0x0, 0x0, 0x0): interrupt2.dpc waits for never in a DPC (test_system.py:"),
+    ],
+)
+def test_what_never_ends_or_may_not_be_is_stopped_and_named(monkeypatch: pytest.MonkeyPatch, habit: int, expected: str) -> None:
+    monkeypatch.setattr("dirql.system.STEPS", 20_000)
+    made = dirql.System(cpus=4)
+    card = made.plug(MultiQueue())
+    made.load(RestlessDriver, inf=INF)
+    assert made.start() == wdf.STATUS_SUCCESS and card.msix is not None
+    card.msix.fire(habit)
+    made.run()
+    assert expected in str(made.stopped) and made.report().bugcheck is not None

@@ -12,7 +12,7 @@ from dirql.errors import UsageError
 from dirql.findings import Finding
 from dirql.kernel.kernel import Kernel
 from dirql.kernel.stop import Hang, Stop
-from dirql.kernel.unhandled import unhandled
+from dirql.kernel.unhandled import in_driver, unhandled
 from dirql.machine.chooser import Chooser
 from dirql.machine.costs import Costs
 from dirql.machine.machine import Machine
@@ -132,6 +132,9 @@ class System:
                 self.kernel.refuse_to_hang()
             return restless
         except Stop as stop:
+            where = in_driver(stop)
+            if where:
+                stop.locate(where)
             self._stop(stop)
         except Exception as error:
             self._stop(unhandled(error))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Importance", "Kdpc", "drain"]
 
+BATCH = range(256)  # DPCs between two looks at who else is there
 DEEP = 4  # MaximumDpcQueueDepth's default (model choice)
 
 
@@ -179,26 +180,32 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
     outer = cpu.dpc
     trace, apic = machine.trace, cpu.apic
     while dpcs:
-        dpc: Kdpc = dpcs.popleft()
-        dpc.queued_on = None
-        cpu.dpc = dpc
-        cpu.now = start = cpu.now + cost
-        dpc.count += 1
-        if trace is not None:
-            trace.add((start, cpu.index, Kind.DPC, dpc.name))
-        callback = dpc.callback
-        if callback is not None:
-            callback(dpc.first, dpc.second)
-        else:
-            dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
-        dpc.cpu_ns += cpu.now - start
-        if trace is not None:
-            trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))
-        if cpu.irql != DISPATCH_LEVEL:
-            changed = cpu.irql << 16 | DISPATCH_LEVEL << 8
-            raise BugCheck(0xC8, changed, why=f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL")
-        if apic.irr:
-            kernel.take_interrupts(cpu)
+        for _ in BATCH:
+            dpc: Kdpc = dpcs.popleft()
+            dpc.queued_on = None
+            cpu.dpc = dpc
+            cpu.now = start = cpu.now + cost
+            dpc.count += 1
+            if trace is not None:
+                trace.add((start, cpu.index, Kind.DPC, dpc.name))
+            callback = dpc.callback
+            if callback is not None:
+                callback(dpc.first, dpc.second)
+            else:
+                dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
+            dpc.cpu_ns += cpu.now - start
+            if trace is not None:
+                trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))
+            if cpu.irql != DISPATCH_LEVEL:
+                changed = cpu.irql << 16 | DISPATCH_LEVEL << 8
+                raise BugCheck(0xC8, changed, why=f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL")
+            if apic.irr:
+                kernel.take_interrupts(cpu)
+            if not dpcs:
+                break
+        else:  # DPCs that queue DPCs do not keep the others from going on
+            machine.scheduler.spend(len(BATCH))
+            machine.scheduler.point(cpu)
     cpu.dpc_requested = False
     cpu.dpc = outer
     cpu.irql = before

@@ -30,6 +30,11 @@ class Stop(BaseException):
     """The machine stands still: nothing runs after this. No `except Exception` of a driver's gets in its way."""
 
     kind = "stop"
+    why = ""
+
+    def locate(self, where: str) -> None:
+        """Where in the driver it happened, once that is known."""
+        self.why = f"{self.why} ({where})"
 
     def as_json(self) -> dict[str, object]:
         """For `run --json`."""
@@ -46,8 +51,11 @@ class BugCheck(Stop):
         self.parameters = (*parameters, 0, 0, 0, 0)[:4]
         self.why = why
         self.name = BUGCHECKS.get(code, "UNKNOWN")
+        super().__init__(code, *parameters)
+
+    def __str__(self) -> str:
         values = ", ".join(f"{p:#x}" for p in self.parameters)
-        super().__init__(f"bugcheck {code:#x} {self.name} ({values}): {why}")
+        return f"bugcheck {self.code:#x} {self.name} ({values}): {self.why}"
 
     def as_json(self) -> dict[str, object]:
         """For `run --json`."""
@@ -61,7 +69,10 @@ class Hang(Stop):
 
     def __init__(self, rule: str, why: str) -> None:
         self.rule, self.why = rule, why
-        super().__init__(f"hang ({rule}): {why}")
+        super().__init__(rule, why)
+
+    def __str__(self) -> str:
+        return f"hang ({self.rule}): {self.why}"
 
     def as_json(self) -> dict[str, object]:
         """For `run --json`."""

@@ -13,7 +13,7 @@ from types import CodeType, FrameType, FunctionType
 from dirql.errors import InputError, NotModelled, UsageError
 from dirql.kernel.stop import BugCheck
 
-__all__ = ["unhandled"]
+__all__ = ["in_driver", "unhandled"]
 
 KMODE_EXCEPTION_NOT_HANDLED = 0x1E
 
@@ -37,6 +37,16 @@ def unhandled(error: Exception) -> BugCheck:
     stop = BugCheck(KMODE_EXCEPTION_NOT_HANDLED, why=f"{type(error).__name__}: {error} ({where})")
     stop.__cause__ = error
     return stop
+
+
+def in_driver(error: BaseException) -> str:
+    """`file.py:line in function` of the innermost frame inside the machine that is not dirql's own; empty when there is none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    packages = [_package(frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inside = next((i for i, package in enumerate(packages) if package == "dirql"), 0)  # before it stands who called run()
+    pairs = list(zip(frames, packages, strict=True))[inside:]
+    theirs = [one for one, package in pairs if package not in ("dirql", "greenlet")]
+    return f"{Path(theirs[-1].filename).name}:{theirs[-1].lineno} in {theirs[-1].name}" if theirs else ""
 
 
 def _refused_call(frame: FrameType, message: str) -> CodeType | None:

@@ -22,7 +22,7 @@ from dirql.machine.flight import FOREVER, Agenda, Landable
 
 __all__ = ["Scheduler"]
 
-STEPS = 1_000_000  # that a run without an end may take
+STEPS = 5_000_000  # that a run without an end may take
 GRACE = 100  # expirations of periodic timers, when nothing else is left
 REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
 
@@ -136,6 +136,10 @@ class Scheduler:
         finally:
             self._outside = None
             self.machine.come_to_rest()
+
+    def spend(self, steps: int) -> None:
+        """Something went on that was no change from processor to processor, and counts all the same."""
+        self._steps -= steps
 
     @property
     def unfinished(self) -> list[Cpu]:
