@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirql.errors import UsageError
-from dirql.kernel import IoSpace
+from dirql.kernel import BugCheck, IoSpace
 from dirql.kernel.io_space import decode
 
 NAMES = {1: "uchar", 2: "ushort", 4: "ulong", 8: "ulong64"}
@@ -215,13 +214,13 @@ def test_a_mapping_follows_a_bar_that_is_moved(world: ModuleType) -> None:
         (-4, "access of 4 bytes at offset -0x4: the mapping holds 0x100 bytes from 0xf0000000"),
     ],
 )
-def test_an_access_outside_the_mapping_says_so(world: ModuleType, offset: int, text: str) -> None:
+def test_an_access_outside_the_mapping_is_a_page_fault(world: ModuleType, offset: int, text: str) -> None:
     w = world.World(1)
-    with pytest.raises(UsageError, match=f"^{re.escape(text)}$"):
+    with pytest.raises(BugCheck, match=f"^bugcheck 0x50 .*: {re.escape(text)}$"):
         w.run_thread(lambda: w.kernel.mm_map_io_space(world.BAR0, 0x100).read_register_ulong(offset))
 
 
-def test_an_access_after_unmapping_says_so(world: ModuleType) -> None:
+def test_an_access_after_unmapping_is_a_page_fault(world: ModuleType) -> None:
     w = world.World(1)
 
     def work() -> None:
@@ -229,7 +228,8 @@ def test_an_access_after_unmapping_says_so(world: ModuleType) -> None:
         space.unmap()
         space.write_register_uchar(8, 0)
 
-    with pytest.raises(UsageError, match=re.escape("access at 0xf0000008: the range was unmapped (MmUnmapIoSpace)")):
+    text = "(0xf0000008, 0x2, 0x0, 0x0): access at 0xf0000008: the range was unmapped (MmUnmapIoSpace)"
+    with pytest.raises(BugCheck, match=re.escape(text)):
         w.run_thread(work)
 
 
@@ -315,7 +315,7 @@ def test_a_write_of_any_size_at_any_offset_reaches_the_card_or_says_why_not(
         for size, offset, value in accesses:
             try:
                 getattr(space, f"write_register_{NAMES[size]}")(offset, value)
-            except UsageError:
+            except BugCheck:
                 refused += 1
         return refused
 

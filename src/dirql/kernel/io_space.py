@@ -8,10 +8,11 @@ Limits: no caching attribute has an effect.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dirql.ddi import ddi, irql_name
-from dirql.errors import UsageError
+from dirql.kernel.irql import DISPATCH_LEVEL
+from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
 from dirql.machine.port import Port
 from dirql.trace import Kind
@@ -59,12 +60,12 @@ class _Space:
         self._bar = self._base = 0
         self._generation = -1
 
-    def _check(self, offset: int, size: int) -> None:
+    def _check(self, offset: int, size: int, write: int) -> None:
         if not self.mapped:
-            raise UsageError(f"access at {self.start + offset:#x}: the range was unmapped (MmUnmapIoSpace)")
+            self._fault(offset, write, f"access at {self.start + offset:#x}: the range was unmapped (MmUnmapIoSpace)")
         if not 0 <= offset <= self.length - size:
-            raise UsageError(f"access of {size} bytes at offset {offset:#x}: "
-                             f"the mapping holds {self.length:#x} bytes from {self.start:#x}")  # fmt: skip
+            holds = f"the mapping holds {self.length:#x} bytes from {self.start:#x}"
+            self._fault(offset, write, f"access of {size} bytes at offset {offset:#x}: {holds}")
         port = self._port
         if port is None or port.generation != self._generation:
             found = decode(self.machine.ports, self.start, self.io)
@@ -74,10 +75,18 @@ class _Space:
                 self._port, self._bar, self._base = found
                 self._generation = self._port.generation
 
+    def _fault(self, offset: int, write: int, why: str) -> NoReturn:
+        """The page fault that it is on Windows: 0xD1 at DISPATCH_LEVEL and above, else 0x50 (facts §5.2). The address in the
+        parameters is the physical one, since there is no virtual one."""
+        irql, address = self.machine.cpu.irql, self.start + offset
+        if irql >= DISPATCH_LEVEL:
+            raise BugCheck(0xD1, address, irql, write, why=why)
+        raise BugCheck(0x50, address, 2 * write, why=why)
+
     def _read(self, offset: int, size: int) -> int:
         machine = self.machine
         cpu = machine.cpu
-        self._check(offset, size)
+        self._check(offset, size, 0)
         cpu.now += machine.costs.register_read
         machine.time = cpu.now
         port = self._port
@@ -96,7 +105,7 @@ class _Space:
     def _write(self, offset: int, size: int, value: int) -> None:
         machine = self.machine
         cpu = machine.cpu
-        self._check(offset, size)
+        self._check(offset, size, 1)
         cpu.now += machine.costs.register_write
         machine.time = cpu.now
         port = self._port
@@ -150,6 +159,8 @@ class IoSpace(_Space):
         if self.machine.cpu.irql > 1:  # Driver Verifier 0xC4/0x7B objects, the page does not (facts §7)
             sentence = f"MmUnmapIoSpace above APC_LEVEL, at {irql_name(self.machine.cpu.irql)}"
             self.machine.note_finding("irql-too-high", "warning", sentence, self.machine.where())
+        if not self.mapped:
+            self._fault(0, 0, f"MmUnmapIoSpace of {self.start:#x}, which was unmapped before")
         self.mapped = False
 
 
