@@ -217,7 +217,9 @@ class Restless(wdf.Device):
                 config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
                 wdf.Interrupt.create(self, config)
 
-    def isr(self, interrupt: wdf.Interrupt, message_id: int) -> bool:
+    def isr(self, interrupt: wdf.Interrupt, message_id: int) -> Any:
+        if message_id == 4:
+            return None
         interrupt.queue_dpc_for_isr()
         return True
 
@@ -256,3 +258,14 @@ def test_what_never_ends_or_may_not_be_is_stopped_and_named(monkeypatch: pytest.
     card.msix.fire(habit)
     made.run()
     assert expected in str(made.stopped) and made.report().bugcheck is not None
+
+
+def test_an_isr_that_returns_nothing_is_told_once() -> None:
+    made = dirql.System(cpus=1)
+    card = made.plug(MultiQueue())
+    made.load(RestlessDriver, inf=INF)
+    assert made.start() == wdf.STATUS_SUCCESS and card.msix is not None
+    card.msix.fire(4)
+    made.run()
+    sentence = "the ISR of interrupt4 returned nothing, which counts as FALSE: not its device; return True or False"
+    assert [(f.rule, f.level, f.sentence) for f in made.findings] == [("isr-returned-nothing", "warning", sentence)]

@@ -285,6 +285,8 @@ class InterruptController:
         interrupt.cpu_ns += cpu.now - start
         if not claimed:
             interrupt.unclaimed += 1
+            if claimed is None:
+                self._said_nothing(interrupt)
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.ISR_END, interrupt.vector, bool(claimed)))
         if cpu.irql != irql:
@@ -295,6 +297,11 @@ class InterruptController:
             lock.owner = None
             lock.free_at = cpu.now
         return claimed
+
+    def _said_nothing(self, interrupt: KInterrupt) -> None:
+        """C's compiler would have refused it."""
+        sentence = f"the ISR of {interrupt.name} returned nothing, which counts as FALSE: not its device; return True or False"
+        self.machine.note_finding("isr-returned-nothing", "warning", sentence, self.machine.where())
 
     def _too_late(self, cpu: Cpu, interrupt: KInterrupt) -> bool:
         """It was disconnected while this processor spun for its lock: its service routine is not called any more."""
