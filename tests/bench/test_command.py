@@ -114,3 +114,14 @@ def test_a_peer_that_is_not_installed_is_status_2_and_says_what_to_install(
 )
 def test_a_number_has_the_digits_that_matter(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize("ratio", [0.00012, 0.0794, 0.325, 9.996, 12.34, 198.0, 98_765.4])
+def test_a_ratio_of_any_size_fits_80_columns(ratio: float) -> None:
+    one = {"name": "messages_per_second", "value": 1e6 * ratio, "unit": "1/s", "lower_is_better": False, "target": 1e9,
+           "beside": {"bare_loop": 1e6}, "ratio": {"bare_loop": ratio}, "ratio_target": {"bare_loop": 0.33}}  # fmt: skip
+    assert max(len(line) for line, _ in lines({"figures": [one], "machine": found_machine()})) <= 80
+
+
+def found_machine() -> dict[str, object]:
+    return {"cpu": "a processor", "cpus": 2, "python": "CPython 3.11.7", "platform": "Linux x86_64"}

@@ -40,7 +40,7 @@ def _figure(figure: dict[str, Any]) -> list[Line]:
     text = [(_row(name, number(value), unit, _limit(limit, lower), verdict), "bold yellow" if missed else "bold")]
     for beside, other in figure["beside"].items():
         ratio, least = figure["ratio"].get(beside), figure["ratio_target"].get(beside)
-        words = "" if ratio is None else f"{number(ratio)}x"
+        words = "" if ratio is None else f"{ratio:.2f}x" if ratio < 10 else f"{number(ratio)}x"
         missed = ratio is not None and least is not None and ratio < least
         if ratio is not None and least is not None:
             words += " missed" if missed else " met"
