@@ -42,7 +42,6 @@ def calling_driver(frame: FrameType | None = None) -> str:
         if frame.f_back is None:
             return ""
         frame = frame.f_back
-    return ""
 
 
 def defined_at(routine: Any) -> str:

@@ -30,7 +30,7 @@ class Port:
         self.gsi: int | None = None  # the I/O APIC pin its INTx leads to
         self.removed = False
         self.generation = 0  # counts configuration writes, so that decode windows are looked up again
-        self.reads = self.writes = self.config_reads = 0
+        self.reads = self.writes = 0
         costs = machine.costs
         self.up = Lane(f"{self.name}.up", machine.agenda, costs.message_flight)
         self.down = Lane(f"{self.name}.down", machine.agenda, costs.posted_flight)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from dirql.ddi import ddi
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.interrupt import KInterrupt
+from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.kernel.lock import SpinLock as KernelSpinLock
 from dirql.kernel.stop import BugCheck
+from dirql.pnp.constants import CM_RESOURCE_INTERRUPT_LATCHED
 from dirql.pnp.resources import CmPartialResourceDescriptor, InterruptResource, MessageInterruptRaw
 from dirql.wdf.interrupt_config import InterruptConfig, InterruptExtendedPolicy, InterruptInfo, TriState
 from dirql.wdf.interrupt_create import validate
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupt"]
 
-PASSIVE_LEVEL = 0
-LATCHED = 1
-SHARED = 3
 
 
 class Interrupt(Object):
@@ -259,7 +258,7 @@ class Interrupt(Object):
         info = self.info
         info.vector = u.vector + (self.message_number if several else 0)
         info.irql = PASSIVE_LEVEL if self.config.passive_handling else u.level
-        info.mode = translated.flags & LATCHED
+        info.mode = translated.flags & CM_RESOURCE_INTERRUPT_LATCHED
         info.message_signaled = translated.is_message
         info.share_disposition = translated.share_disposition
         info.target_processor_set = u.affinity

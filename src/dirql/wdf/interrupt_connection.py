@@ -9,13 +9,12 @@ from typing import Any
 
 from dirql import ntstatus
 from dirql.kernel.interrupt import KInterrupt
+from dirql.kernel.irql import PASSIVE_LEVEL
+from dirql.pnp.constants import CmShareDisposition
 from dirql.wdf.interrupt import Interrupt
 from dirql.wdf.object import Object
 
 __all__ = ["connect", "disable", "disconnect", "enable", "record_failure"]
-
-SHARED = 3
-PASSIVE_LEVEL = 0
 
 
 def connect(interrupt: Interrupt) -> int:
@@ -29,10 +28,11 @@ def connect(interrupt: Interrupt) -> int:
     if not info.vector or interrupt.connection is not None:
         return ntstatus.STATUS_SUCCESS
     passive = interrupt.config.passive_handling
+    shared = info.share_disposition == CmShareDisposition.CmResourceShareShared
     wdm = KInterrupt(
         kernel, interrupt.passive_thunk if passive else interrupt.thunk, None, vector=info.vector, irql=info.irql,
         synchronize_irql=PASSIVE_LEVEL if passive else interrupt.synchronize_irql, affinity=info.target_processor_set,
-        latched=bool(info.mode), share=info.share_disposition == SHARED, lock=interrupt.lock, passive=passive,
+        latched=bool(info.mode), share=shared, lock=interrupt.lock, passive=passive,
         name=interrupt.name,
     )  # fmt: skip
     interrupt.closing = False
