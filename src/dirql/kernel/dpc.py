@@ -53,20 +53,18 @@ class Kdpc:
         self.kernel = kernel
         self.machine: Machine = kernel.machine
         self.routine, self.context, self.name = routine, context, name
-        self.callback: Callable[[Any, Any], Any] | None = None
-        self.first: Any = None
-        self.second: Any = None
+        self.call_back(call_routine, self, None)
         self.importance = Importance.MediumImportance
         self.target: Cpu | None = None
         self.queued_on: Cpu | None = None
         self.argument1: Any = None
         self.argument2: Any = None
-        self._plain = True  # medium importance, for whichever processor asks
+        self._plain = self.machine.trace is None  # medium importance, for whichever processor asks, and nobody notes it
         self.count = 0
         self.cpu_ns = 0
 
     def call_back(self, callback: Callable[[Any, Any], Any], first: Any, second: Any) -> None:
-        """Called at once in place of the routine: for a framework whose routine would only pass on."""
+        """What is called at once for the routine: a framework whose own would only pass on names the driver's here."""
         self.callback, self.first, self.second = callback, first, second
 
     @ddi("KeInsertQueueDpc")
@@ -89,7 +87,7 @@ class Kdpc:
     def set_importance(self, importance: Importance) -> None:
         """KeSetImportanceDpc."""
         self.importance = Importance(importance)
-        self._plain = self.target is None and self.importance == Importance.MediumImportance
+        self._plain = self._plain and self.target is None and self.importance == Importance.MediumImportance
 
     @ddi("KeSetTargetProcessorDpcEx")
     def set_target_processor(self, number: int) -> None:
@@ -110,7 +108,7 @@ class Kdpc:
             return False
         machine = self.machine
         here = machine.cpu
-        if self._plain and machine.trace is None:  # what follows, for the usual case
+        if self._plain:  # what follows, for the usual case
             self.queued_on = here
             here.dpcs.append(self)
             here.dpc_requested = True
@@ -166,6 +164,11 @@ class Kdpc:
         machine.agenda.add(due, Timer(f"cpu{cpu.index}.tick", due, 0, ring))
 
 
+def call_routine(dpc: Kdpc, _: None) -> None:
+    """The DPC's own routine, as initialised."""
+    dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
+
+
 def queue() -> deque[Kdpc]:
     """An empty DPC queue."""
     return deque()
@@ -188,11 +191,8 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
             dpc.count += 1
             if trace is not None:
                 trace.add((start, cpu.index, Kind.DPC, dpc.name))
-            callback = dpc.callback
-            if callback is not None:
-                callback(dpc.first, dpc.second)
-            else:
-                dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
+            callback = dpc.callback  # a call through an attribute would be looked up as a method first
+            callback(dpc.first, dpc.second)
             dpc.cpu_ns += cpu.now - start
             if trace is not None:
                 trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))

@@ -226,8 +226,7 @@ class InterruptController:
         """Everything pending above the IRQL, highest vector first; then the DPCs that this asked for."""
         apic, before = cpu.apic, cpu.irql
         in_service = apic.in_service
-        while apic.irr:
-            irr = apic.irr
+        while irr := apic.irr:
             vector = irr.bit_length() - 1
             if vector >> 4 <= before:
                 break

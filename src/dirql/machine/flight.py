@@ -85,19 +85,19 @@ class Agenda:
 class Lane:
     """One direction of one function's posted traffic."""
 
-    __slots__ = ("_agenda", "_last", "flight", "name", "queue")
+    __slots__ = ("_agenda", "flight", "last", "name", "queue")
     recurring = False
 
     def __init__(self, name: str, agenda: Agenda, flight: int) -> None:
         self.name, self._agenda, self.flight = name, agenda, flight
-        self._last = 0
+        self.last = 0
         self.queue: deque[tuple[int, Callable[[Any, Any], None], Any, Any]] = deque()
 
     def post(self, time: int, action: Callable[[Any, Any], None], a: Any, b: Any) -> None:
         """`action(a, b)` at `time`, or behind what was posted before it."""
-        if time < self._last:
-            time = self._last
-        self._last = time
+        if time < self.last:
+            time = self.last
+        self.last = time
         queue = self.queue
         if not queue:
             self._agenda.add(time, self)

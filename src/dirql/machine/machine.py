@@ -49,7 +49,6 @@ class Machine:
         self.agenda = Agenda(self)
         self.scheduler = Scheduler(self.agenda, self.chooser, self.costs.lead, self, trace is not None)
         self.router = MessageRouter(cpus)
-        self.aims: dict[Message, Aim] = {}  # of the messages seen so far that are for one processor
         self.ioapic = IoApic(self._deliver_line)
         self.ports: list[Port] = []
         self.findings: dict[tuple[str, str], Finding] = {}
@@ -68,8 +67,8 @@ class Machine:
         return port
 
     def deliver(self, message: Message, fate: Fate | None) -> None:
-        """A message has reached the root complex: a memory write to the interrupt range becomes a vector. One whose aim is
-        known (`aims`) need not come this way: it is for one processor, and `accept` takes it."""
+        """A message has reached the root complex: a memory write to the interrupt range becomes a vector. Where it is
+        for one processor, `fate` keeps the aim: the same message again need not come this way, and `accept` takes it."""
         route = self.router.route(message)
         if route is None:
             if fate is not None:
@@ -77,8 +76,8 @@ class Machine:
             self.memory.write(message.address, message.data.to_bytes(4, "little"))
             return
         vector, targets, lowest_priority = route
-        if len(targets) == 1:
-            self.aims[message] = self.cpus[targets[0]], vector, 1 << vector
+        if len(targets) == 1 and fate is not None:
+            fate.message, fate.route = message, (self.cpus[targets[0]], vector, 1 << vector)
         if lowest_priority:
             targets = (self._arbitrate(targets).index,)
         for target in targets:

@@ -36,7 +36,7 @@ class Port:
         self.down = Lane(f"{self.name}.down", machine.agenda, costs.posted_flight)
         self._timers = 0
         self.message_flight = costs.message_flight
-        self._aims, self._accept, self._deliver = machine.aims, machine.accept, machine.deliver
+        self._accept, self._deliver = machine.accept, machine.deliver
 
     # What the function sees: pci.function.Host.
 
@@ -70,14 +70,18 @@ class Port:
     def send(self, function: Function, message: Message, fate: Fate) -> None:
         """A message, behind the DMA posted before it."""
         machine = self.machine
-        if self.removed:
+        if fate.message is message:
+            up, time = self.up, machine.time + self.message_flight
+            if up.queue and time >= up.last:  # what `post` does, for the usual case
+                up.last = time
+                up.queue.append((time, self._accept, fate.route, fate))
+            else:
+                up.post(time, self._accept, fate.route, fate)
+        elif not self.removed:
+            self.up.post(machine.time + self.message_flight, self._deliver, message, fate)
+        else:
             fate.drop("surprise removed")
             return
-        aim = self._aims.get(message)
-        if aim is not None:
-            self.up.post(machine.time + self.message_flight, self._accept, aim, fate)
-        else:
-            self.up.post(machine.time + self.message_flight, self._deliver, message, fate)
         if machine.trace is not None:
             machine.trace.add((machine.time, FABRIC, Kind.SENT, self.name, fate.entry, message.address, message.data))
 
@@ -147,6 +151,8 @@ class Port:
     def remove(self) -> None:
         """Surprise removal: what was on its way is lost, reads give all ones from now on."""
         self.removed = True
+        for fate in self.function.fates:
+            fate.message = None
         for _, action, _, fate in self.up.queue:
             if action in (self._accept, self._deliver):
                 fate.drop("surprise removed")

@@ -32,15 +32,22 @@ class Fate:
     * withdrawn — was latched, and the device took its cause back before it was unmasked
     * dropped   — never left the function; `dropped` counts each reason
     * swallowed — reached a processor while no interrupt object was connected
+
+    `message` and `route` are the host's: the last message that it saw of this entry, and where it found that one to lead.
     """
 
-    __slots__ = ("cpus", "delivered", "dropped", "entry", "in_flight", "latched", "merged", "sent", "swallowed", "withdrawn")
+    __slots__ = (
+        "cpus", "delivered", "dropped", "entry", "in_flight", "latched", "merged", "message", "route", "sent", "swallowed",
+        "withdrawn",
+    )  # fmt: skip
 
     def __init__(self, entry: int) -> None:
         self.entry = entry
         self.sent = self.delivered = self.merged = self.latched = self.withdrawn = self.swallowed = self.in_flight = 0
         self.dropped: dict[str, int] = {}
         self.cpus = 0  # bit per processor that took one
+        self.message: Message | None = None
+        self.route: Any = None
 
     def drop(self, why: str) -> None:
         """One more that never left, because of `why`."""
@@ -53,7 +60,7 @@ class Fate:
         return self.sent == ended + sum(self.dropped.values())
 
     def __repr__(self) -> str:
-        counts = " ".join(f"{n}={getattr(self, n)}" for n in self.__slots__ if n not in ("entry", "cpus") and getattr(self, n))
+        counts = " ".join(f"{n}={getattr(self, n)}" for n in self.__slots__ if n not in ("entry", "cpus", "message", "route") and getattr(self, n))
         return f"<Fate of entry {self.entry}: {counts or 'nothing sent'}>"
 
 
