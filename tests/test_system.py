@@ -14,6 +14,7 @@ from dirql.device.declare import Bar, Msix
 from dirql.device.models import MultiQueue
 from dirql.errors import InputError, NotModelled, UsageError
 from dirql.layout import RW, Block, Register, at
+from dirql.pnp import Inf
 
 INF = Path(__file__).parents[1] / "examples" / "multiqueue" / "mqueue.inf"
 
@@ -143,7 +144,7 @@ def test_an_exception_of_a_device_model_is_no_bugcheck() -> None:
     with pytest.raises(InputError) as caught:
         made.start()
     line = Broken.written.__code__.co_firstlineno + 2
-    assert str(caught.value) == f"{__file__}:line {line}: KeyError: 'oh'; mend the device model"
+    assert str(caught.value) == f"{__file__}:{line}: KeyError: 'oh'; mend the device model"
     assert made.stopped is None
 
 
@@ -269,3 +270,27 @@ def test_an_isr_that_returns_nothing_is_told_once() -> None:
     made.run()
     sentence = "the ISR of interrupt4 returned nothing, which counts as FALSE: not its device; return True or False"
     assert [(f.rule, f.level, f.sentence) for f in made.findings] == [("isr-returned-nothing", "warning", sentence)]
+
+
+@pytest.mark.parametrize(("policy", "advice"), [
+    ("HKR, \"Interrupt Management\\Affinity Policy\", DevicePolicy, 0x00010001, 5", [
+        ("policy-overridden", "advice",
+         ("the policy that EvtDriverDeviceAdd sets for interrupt0 has no effect: the INF's Affinity Policy comes first; "
+         "drop one of the two")),
+    ]),
+    ("", []),
+])  # fmt: skip
+def test_a_policy_that_the_inf_overrides_is_told(policy: str, advice: list[tuple[str, str, str]]) -> None:
+    class WithPolicy(wdf.Driver):
+        def evt_driver_device_add(self, init: wdf.DeviceInit) -> None:
+            device = wdf.Device.create(init)
+            interrupt = wdf.Interrupt.create(device, wdf.InterruptConfig(lambda interrupt, message_id: True))
+            interrupt.set_policy(wdf.InterruptPolicy.SpecifiedProcessors, wdf.InterruptPriority.Normal, 2)
+
+    text = "\n".join(line for line in INF.read_text().splitlines() if "DevicePolicy" not in line)
+    text = text.replace("[MultiQueue.NT.Services]", f"[MultiQueue.Interrupts]\n{policy}\n[MultiQueue.NT.Services]")
+    made = dirql.System(cpus=2, memory=1 << 21)
+    made.plug(MultiQueue(1))
+    made.load(WithPolicy, Inf.parse(text.encode()))
+    assert made.start() == wdf.STATUS_SUCCESS
+    assert [(f.rule, f.level, f.sentence) for f in made.findings] == advice

@@ -12,7 +12,8 @@ An access mode is a class and a bit range is its subscript::
 
 There are two sides to every register. *Software* (a driver, a bus) goes through `RegisterFile.read` and `.write`, where
 the access modes rule. *Hardware* (the model) uses the attributes, which reach every bit. Bits that no field claims are
-reserved: they read 0 and ignore writes, and a write of ones to them is told to `RegisterFile.on_reserved`.
+reserved: they read 0 and ignore writes, and a write of ones to them is told to `RegisterFile.on_reserved`. A name that was not
+declared is an AttributeError, assigned as well as read.
 All storage is little endian.
 """
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, overload
 
 from dirql.errors import LayoutError
 
@@ -83,14 +84,29 @@ RW1S = Access("RW1S", sets=True)  # set by writing ones
 WO = Access("WO", stores=True, hidden=True)  # reads zeros
 
 
-class Register:
+class RegisterType(type):
+    """The class of register classes: gives each one slots only, so that assigning to a misspelt field fails at no cost."""
+
+    fields: dict[str, Field]
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kw: Any) -> RegisterType:
+        namespace.setdefault("__slots__", ())
+        return super().__new__(mcs, name, bases, namespace, **kw)
+
+    @property
+    def reset(cls) -> int:
+        """Its value after reset. Not an attribute of the class itself: many a register has a field of that name."""
+        return sum(f.reset << f.low for f in cls.fields.values())
+
+
+class Register(metaclass=RegisterType):
     """A register: subclass with `width=` and fields; an instance is a view of one place in a `RegisterFile`."""
 
+    __slots__ = ("_buffer", "_end", "_offset")
     width: ClassVar[int] = 32
     size: ClassVar[int] = 4
     fields: ClassVar[dict[str, Field]] = {}
     claimed: ClassVar[int] = 0
-    reset: ClassVar[int] = 0
 
     def __init_subclass__(cls, width: int | None = None, **kw: Any) -> None:
         super().__init_subclass__(**kw)
@@ -101,6 +117,8 @@ class Register:
         cls.fields = {**cls.fields, **{n: f for n, f in vars(cls).items() if isinstance(f, Field)}}
         cls.claimed = 0
         for name, field in cls.fields.items():
+            if hasattr(Register, name) and name != "reset":
+                raise LayoutError(f"{cls.__name__}.{name}: every register has a {name!r} of its own; choose another name")
             if field.high >= cls.width:
                 raise LayoutError(f"{cls.__name__}.{name} uses bit {field.high}; the register is {cls.width} bits wide")
             if cls.claimed & field.mask:
@@ -108,7 +126,11 @@ class Register:
                 raise LayoutError(f"{cls.__name__}.{name} at [{field.high}:{field.low}] overlaps {other.name} "
                                   f"at [{other.high}:{other.low}]")  # fmt: skip
             cls.claimed |= field.mask
-        cls.reset = sum(f.reset << f.low for f in cls.fields.values())
+
+    @classmethod
+    def no_field(cls, name: str) -> str:
+        """What to say of a field that is not there."""
+        return f"{cls.__name__} has no field {name}; it has {', '.join([*cls.fields, 'value'])}"
 
     @classmethod
     def mask(cls, trait: str) -> int:
@@ -180,6 +202,13 @@ class Placement(Generic[P]):
     def __get__(self, block: Block | None, owner: type) -> Placement[P] | Any:
         return self if block is None else block.views[self.name]
 
+    def no_place(self, index: str = "") -> str:
+        """What to say of an assignment to the register, block or array itself."""
+        if self.count > 1 and not index:
+            return f"{self.name} is an array of {self.count}; use {self.name}[0] to {self.name}[{self.count - 1}]"
+        inside = [*self.kind.placements] if issubclass(self.kind, Block) else [*self.kind.fields, "value"]
+        return f"{self.name}{index} is not assigned to itself; what it has is {', '.join(inside)}"
+
     def places(self) -> Iterator[tuple[int, int]]:
         """(index, offset) of each element."""
         return ((i, self.offset + i * self.stride) for i in range(self.count))
@@ -192,6 +221,8 @@ def at(offset: int, kind: type[P], *, count: int = 1, stride: int = 0, reset: in
 
 class RegisterArray:
     """`count` views of one kind; `array[i]` is made on demand and kept."""
+
+    __slots__ = ("_base", "_buffer", "_placement", "_views")
 
     def __init__(self, buffer: bytearray | memoryview, base: int, placement: Placement[Any]) -> None:
         self._buffer, self._base, self._placement = buffer, base, placement
@@ -208,6 +239,9 @@ class RegisterArray:
             offset = self._base + self._placement.offset + index * self._placement.stride
             view = self._views[index] = self._placement.kind(self._buffer, offset)
         return view
+
+    def __setitem__(self, index: int, value: Any) -> NoReturn:
+        raise AttributeError(self._placement.no_place(f"[{index}]"))
 
 
 class RegisterFile:
@@ -279,7 +313,7 @@ class Block:
         cls.size = size if size is not None else cls.size
         cls.placements = {**cls.placements, **{n: p for n, p in vars(cls).items() if isinstance(p, Placement)}}
         for name in cls.placements:
-            if hasattr(Block, name):
+            if hasattr(Block, name) or name in Block.__annotations__:
                 raise LayoutError(f"{cls.__name__}.{name}: every block has a {name!r} of its own; choose another name")
         previous: Placement[Any] | None = None
         for placement in sorted(cls.placements.values(), key=lambda p: p.offset):
@@ -313,15 +347,27 @@ class Block:
         cls.image = bytes(image)
         cls.masks = {name: bytes(mask) for name, mask in masks.items()}
 
+    base: int
+    buffer: bytearray | memoryview
+    views: dict[str, Any]
+
     def __init__(self, buffer: bytearray | memoryview, base: int = 0) -> None:
-        self.base = base
-        self.buffer = buffer
-        self.views: dict[str, Any] = {}
-        for name, placement in self.placements.items():
-            if placement.count > 1:
-                self.views[name] = RegisterArray(buffer, base, placement)
-            else:
-                self.views[name] = placement.kind(buffer, base + placement.offset)
+        views = {
+            name: RegisterArray(buffer, base, p) if p.count > 1 else p.kind(buffer, base + p.offset)
+            for name, p in self.placements.items()
+        }
+        vars(self).update(base=base, buffer=buffer, views=views)
+
+    @classmethod
+    def no_register(cls, name: str) -> str:
+        """What to say of a register that is not there."""
+        return f"{cls.__name__} has no register {name}; it has {', '.join(cls.placements)}"
+
+    if not TYPE_CHECKING:  # which knows that there is nothing to assign to. No __getattr__: it makes every access slower
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            placement = self.placements.get(name)
+            raise AttributeError(self.no_register(name) if placement is None else placement.no_place())
 
     @classmethod
     def alone(cls) -> tuple[RegisterFile, Self]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dirql import ntstatus
+from dirql.errors import UsageError
+from dirql.findings import defined_at
 from dirql.machine.port import Port
-from dirql.pci.function import Fate
+from dirql.pci.function import Fate, Function
 from dirql.pnp.bus import BusDevice
 from dirql.pnp.description import describe
 from dirql.pnp.grant import Grant
@@ -50,14 +53,14 @@ def observe(system: System, node: DevNode) -> Observed:
     if grant is None:
         return Observed(None, report, [])
     report.descriptors = describe(report.function, grant)["descriptors"]
-    report.served_by = getattr(function, "served_by", dict)()
+    report.served_by = _served_by(function)
     interrupts = list(node.stack.device.interrupts) if isinstance(node.stack, PnpStateMachine) else []
     report.interrupts = [_interrupt(i, grant, report.served_by) for i in interrupts]
     report.messages = [_message(fate, node.port, node.bus_device, grant) for fate in function.fates]
     if grant.line is not None:
         line = grant.line
         report.line = {"gsi": line.gsi, "vector": line.vector, "irql": line.irql, "cpus": _indexes(line.targets)}
-    report.unserved = list(function.unserved())
+    report.unserved = _unserved(function)
     return Observed(grant, report, interrupts)
 
 
@@ -83,6 +86,32 @@ def finish(observed: list[Observed], system: System, node: DevNode) -> Report:
     report.time_ns = system.now
     report.messages = [_refresh(row, node.port.function.fates[row.entry], node.port) for row in report.messages]
     return report
+
+
+def _served_by(function: Function) -> dict[int, list[str]]:
+    answer: Any = getattr(function, "served_by", dict)()
+    if isinstance(answer, Mapping) and all(isinstance(k, int) and _is_words(v) for k, v in answer.items()):
+        return dict(answer)
+    raise _odd(function, "served_by", answer, "a dict of vector numbers to lists of strings")
+
+
+def _unserved(function: Function) -> list[str]:
+    answer: Any = function.unserved()
+    if isinstance(answer, Iterator):  # of a generator
+        answer = list(answer)
+    if _is_words(answer):
+        return list(answer)
+    raise _odd(function, "unserved", answer, "a list of strings, empty when all was served")
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+
+
+def _odd(function: Function, method: str, answer: Any, wanted: str) -> UsageError:
+    """What the author of a model is told."""
+    where = defined_at(getattr(type(function), method))
+    return UsageError(f"{where}{type(function).__name__}.{method}() returned {answer!r:.60}; return {wanted}")
 
 
 def _summary(one: Observed) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dirql import ntstatus
 from dirql.errors import UsageError
@@ -25,6 +25,7 @@ from dirql.pnp.identifiers import hardware_ids
 from dirql.pnp.inf import Inf
 from dirql.pnp.interrupt_management import InterruptManagement
 from dirql.pnp.manager import DevNode, PnpManager
+from dirql.pnp.requirements import requirement_notes, unasked_note
 from dirql.report.model import Report
 from dirql.trace import Kind, Trace
 from dirql.wdf.device import Device
@@ -34,12 +35,19 @@ from dirql.wdf.framework import Framework, Verifier
 from dirql.wdf.io_manager import IoManager
 from dirql.wdf.pnp_state import PnpStateMachine
 
-__all__ = ["System"]
+if TYPE_CHECKING:
+    from dirql.hosts.sys import Guest
+
+__all__ = ["NoDriver", "System"]
 
 PATIENCE = 60_000_000_000  # ns that run() goes on while something keeps happening
 
 F = TypeVar("F", bound=Function)
 T = TypeVar("T")
+
+
+class NoDriver(UsageError):
+    """No driver that was loaded takes the function."""
 
 
 class System:
@@ -62,6 +70,7 @@ class System:
         self.pnp.about_to_stop = lambda node: self.observe()
         self.io = IoManager(self.kernel)
         self.stopped: Stop | None = None
+        self.guest: Guest | None = None  # where driver images run, once one is loaded
         self._drivers: list[tuple[Driver, Inf | None]] = []
         self._observed: dict[str, list[Observed]] = {}
 
@@ -72,16 +81,28 @@ class System:
         self.machine.plug(function)
         return function
 
-    def load(self, driver: type[Driver], inf: str | Path | Inf | None = None) -> Driver:
-        """Load a driver. Without an INF it takes every function that is plugged, and no MSI or MSI-X is ever granted, since
-        only an INF can set MSISupported."""
-        driver.require_callbacks()
+    def load(self, driver: type[Driver] | str | Path, inf: str | Path | Inf | None = None) -> Driver:
+        """Load a driver: a class, or the path of an image (.sys), whose DriverEntry runs now. Without an INF it takes every
+        function that is plugged, and no MSI or MSI-X is ever granted, since only an INF can set MSISupported."""
         if isinstance(inf, str | Path):
             inf = Inf.load(inf, windows=self.windows)
-        loaded = driver(self.framework)
+        if isinstance(driver, str | Path):
+            loaded: Driver = self._load_image(Path(driver))
+        else:
+            driver.require_callbacks()
+            loaded = driver(self.framework)
         self.framework.driver = self.framework.driver or loaded
         self._drivers.append((loaded, inf))
         return loaded
+
+    def _load_image(self, path: Path) -> Driver:
+        from dirql.hosts.sys import Guest, load_driver  # an emulator that only those pay for who load an image
+
+        if self.guest is None:
+            self.guest = Guest(self.kernel, self.framework)
+        driver = load_driver(self.guest, path)
+        self._pnp(driver.enter)
+        return driver
 
     # Running.
 
@@ -136,7 +157,7 @@ class System:
             if where:
                 stop.locate(where)
             self._stop(stop)
-        except Exception as error:
+        except (Exception, SystemExit, GeneratorExit) as error:
             self._stop(unhandled(error))
         return []
 
@@ -240,7 +261,9 @@ class System:
             raise UsageError("there is nothing to report; plug a device, load a driver and start() first")
         self.observe()
         node = self.pnp.nodes[0] if function is None else self.node(function)
-        return finish(self._observed[node.name], self, node)
+        report = finish(self._observed[node.name], self, node)
+        report.notes = [*node.notes, *node.unasked]
+        return report
 
     def _start(self, port: Port, grant: GrantChoice) -> int:
         ids = hardware_ids(port.function)
@@ -252,9 +275,11 @@ class System:
                 continue
             management = InterruptManagement.from_registry(install.registry) if install is not None else InterruptManagement()
             node = self.pnp.enumerate(port, management)
+            node.notes = (*(install.notes if install is not None else ()), *requirement_notes(port.function, management))
+            node.unasked = unasked_note(port.function, management)
             node.add_device = partial(self._add_and_start, driver, node, grant)
             return self._pnp(node.add_device)
-        raise UsageError(f"no driver for {port.name} ({ids[0]}): " + ("; ".join(missing) or "load one first"))
+        raise NoDriver(f"no driver for {port.name} ({ids[0]}): " + ("; ".join(missing) or "load one first"))
 
     def _started(self, function: Function) -> DevNode:
         node = self.node(function)
@@ -265,6 +290,10 @@ class System:
     def _add_and_start(self, driver: Driver, node: DevNode, grant: GrantChoice) -> int:
         node.driver = driver.name
         self.framework.last_failure = ""
+        if not ntstatus.nt_success(driver.entry_status):
+            self.framework.last_failure = f"DriverEntry of {driver.name} returned {ntstatus.name_of(driver.entry_status)}"
+            node.status = ntstatus.STATUS_FAILED_DRIVER_ENTRY
+            return node.status
         init = DeviceInit(self.framework, driver, node)
         status = self.framework.status("EvtDriverDeviceAdd", driver, driver.evt_driver_device_add, init)
         device: Device | None = init.device
@@ -275,7 +304,22 @@ class System:
             if device is not None:
                 self.pnp.remove(node)
             return node.status
+        self._advise_on_policies(device, node.management)
         return self.pnp.start(node, grant)
+
+    def _advise_on_policies(self, device: Device, management: InterruptManagement) -> None:
+        """The registry's policy or priority comes before WdfInterruptSetPolicy, without a word (facts §1.4): the framework stamps
+        only what is without POLICY_INCLUDED."""
+        silent = [interrupt.name for interrupt in device.interrupts if interrupt.policy is not None]
+        if silent and management.policy_included:
+            sentence = f"the policy that EvtDriverDeviceAdd sets for {', '.join(silent)} has no effect"
+            why = "the INF's Affinity Policy comes first; drop one of the two"
+            self.machine.note_finding("policy-overridden", "advice", f"{sentence}: {why}", "EvtDriverDeviceAdd")
+
+    def stop(self, stop: Stop) -> None:
+        """The machine stands still from here on, unless it does already; the report says why."""
+        if self.stopped is None:
+            self._stop(stop)
 
     def _pnp(self, routine: Callable[..., Any], *args: Any) -> int:
         try:

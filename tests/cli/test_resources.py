@@ -120,7 +120,7 @@ def test_a_scenario_without_a_driver_is_arbitrated(folder: Path, dirql: Run) -> 
     (["--bar", "0:16"], "--bar 0:16: BARs are 0 to 5, with a size in bytes; write --bar 0=0x20000 or --bar 0=128K"),
     (["--bar", "0=0x30"], "size 0x30 of BAR 0 must be a power of two, 0x10 or more"),
     (["--messages", "4"],
-     "DUMP: 0000:01:00.0: 4 messages cannot be granted: none is asked for; does the INF set MSISupported to 1?"),
+     "DUMP: 0000:01:00.0: --messages 4: none is asked for; does the INF set MSISupported to 1?"),
     (["--function", "09:00.0"], "DUMP: there is no function '09:00.0'; it holds 0000:01:00.0, 0000:02:00.0, 0000:03:00.0"),
 ])  # fmt: skip
 def test_bad_input_is_one_line_and_status_2(examples: Path, dirql: Run, arguments: list[str], error: str) -> None:
@@ -140,4 +140,4 @@ def test_an_inf_with_a_syntax_error_names_the_line(folder: Path, examples: Path,
     (folder / "bad.inf").write_text("[Version\n")
     status, out, err = dirql("resources", str(examples / "dumps" / "qemu-e1000e-nvme.txt"), "--inf", "bad.inf")
     assert (status, out) == (2, "")
-    assert err.startswith("dirql: bad.inf:line 1: ") and err.count("\n") == 1
+    assert err.startswith("dirql: bad.inf:1: ") and err.count("\n") == 1

@@ -17,7 +17,7 @@ SIZE = 2 << 20
 
 @pytest.mark.parametrize("size", [0, 4096, (1 << 20) - 4096, (1 << 20) + 1])
 def test_a_size_that_makes_no_machine_is_refused(size: int) -> None:
-    text = f"memory of {size:#x} bytes: a whole number of 4 KiB pages, at least 1 MiB, is needed"
+    text = f"memory of {size:#x} bytes: a whole number of 4 KiB pages, at least 2 MiB, is needed"
     with pytest.raises(UsageError, match=f"^{re.escape(text)}$"):
         Memory(size)
 

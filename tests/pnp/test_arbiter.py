@@ -144,7 +144,7 @@ def test_not_one_vector_where_messages_want_it_gives_the_line() -> None:
     arbiter.reserve(1, PER_CPU)
     grant = arbiter.grant(messages(3, policy=IrqDevicePolicy.IrqPolicySpecifiedProcessors, targets=2))
     assert (grant.kind, grant.asked, grant.granted) == ("line", 3, 1)
-    assert grant.why == "not enough interrupt vectors for 3 messages; not enough interrupt vectors for 1 messages"
+    assert grant.why == "not enough interrupt vectors for 3 messages; not enough interrupt vectors for 1 message"
 
 
 def test_nothing_left_at_all_is_a_status() -> None:
@@ -152,7 +152,7 @@ def test_nothing_left_at_all_is_a_status() -> None:
     arbiter.reserve(0, PER_CPU)
     text = (
         "STATUS_INSUFFICIENT_RESOURCES (0xc000009a): not enough interrupt vectors for 2 messages; "
-        "not enough interrupt vectors for 1 messages; not one interrupt vector for the line"
+        "not enough interrupt vectors for 1 message; not one interrupt vector for the line"
     )
     with pytest.raises(StatusError, match=f"^{re.escape(text)}$") as failed:
         arbiter.grant(messages(2))
@@ -183,9 +183,10 @@ def test_the_choice_forces_the_grant(choice: GrantChoice, kind: str, granted: in
 
 @pytest.mark.parametrize(("wish", "choice", "message"), [
     (messages(9),             GrantChoice.messages(10), "10 messages cannot be granted: 9 are asked for; take 9 or fewer"),
-    (msi(8),                  GrantChoice.messages(3),  "3 messages cannot be granted: MSI has 1, 2, 4, 8 or 16"),
+    (msi(8),                  GrantChoice.messages(3),
+     "3 messages cannot be granted: MSI has 1, 2, 4, 8 or 16; take one of these"),
     (messages(2, line=False), GrantChoice.line(),       ("the line cannot be granted: the function has no Interrupt Pin, "
-                                                        "or a filter removed the line")),
+                                                        "or a filter removed the line; grant messages")),
     (messages(0),             GrantChoice.one(),
      "1 messages cannot be granted: none is asked for; does the INF set MSISupported to 1?"),
 ])  # fmt: skip

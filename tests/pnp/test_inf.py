@@ -132,21 +132,21 @@ def test_a_line_is_a_key_and_values(line: str, key: str | None, values: tuple[st
 @pytest.mark.parametrize(("text", "message"), [
     ("", "card.inf: there is no [Version] section; begin with [Version] and write Signature=\"$WINDOWS NT$\""),
     ("[Version]\n",               'card.inf: [Version] has no Signature; write Signature="$WINDOWS NT$"'),
-    ("[Version]\nSignature=x\n",  "card.inf:line 2: Signature is 'x'; write Signature=\"$WINDOWS NT$\""),
-    ("a=b",                       "card.inf:line 1: a=b stands before every section; begin with [Version]"),
-    ("\n[a",                      "card.inf:line 2: section name [a has no closing ]; write [name]"),
-    ("[ ]",                       "card.inf:line 1: a section without a name; write [name]"),
-    ("[a] b",                     "card.inf:line 1: b follows a section name; move it to a line of its own"),
-    ('[a]\n  b="c',               'card.inf:line 2: the quote in column 5 is not closed; close it, or write "" for a quote'),
-    ("[a]\n=b",                   "card.inf:line 2: nothing stands before =; write key = value"),
-    ("[a]\nb=%c d%", "card.inf:line 2: %c d% is not defined; define it in [Strings], or write %% for a percent sign"),
-    ("[a]\nb \\",                 "card.inf:line 2: is continued by \\ at the end of the file; remove the \\ or add the rest"),
+    ("[Version]\nSignature=x\n",  "card.inf:2: Signature is 'x'; write Signature=\"$WINDOWS NT$\""),
+    ("a=b",                       "card.inf:1: a=b stands before every section; begin with [Version]"),
+    ("\n[a",                      "card.inf:2: section name [a has no closing ]; write [name]"),
+    ("[ ]",                       "card.inf:1: a section without a name; write [name]"),
+    ("[a] b",                     "card.inf:1: b follows a section name; move it to a line of its own"),
+    ('[a]\n  b="c',               'card.inf:2: the quote in column 5 is not closed; close it, or write "" for a quote'),
+    ("[a]\n=b",                   "card.inf:2: nothing stands before =; write key = value"),
+    ("[a]\nb=%c d%", "card.inf:2: %c d% is not defined; define it in [Strings], or write %% for a percent sign"),
+    ("[a]\nb \\",                 "card.inf:2: is continued by \\ at the end of the file; remove the \\ or add the rest"),
     ("[a]\nb\0",
-     "card.inf:line 2: holds a NUL character; save the file as text: UTF-8, or UTF-16 with a byte order mark"),
+     "card.inf:2: holds a NUL character; save the file as text: UTF-8, or UTF-16 with a byte order mark"),
     (HEAD + "[Manufacturer]\nm=M,amd64",
-     "card.inf:line 4: 'amd64' is no TargetOSVersion; write NTamd64, or NTamd64.10.0...16299 for a least build"),
+     "card.inf:4: 'amd64' is no TargetOSVersion; write NTamd64, or NTamd64.10.0...16299 for a least build"),
     (HEAD + "[Manufacturer]\nm=M,NTamd64.ten",
-                                  "card.inf:line 4: 'NTamd64.ten': major 'ten' is no number; write it in decimal or as 0x…"),
+                                  "card.inf:4: 'NTamd64.ten': major 'ten' is no number; write it in decimal or as 0x…"),
 ])  # fmt: skip
 def test_what_is_no_inf_syntax_is_told_by_its_line(text: str, message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
@@ -163,7 +163,7 @@ def test_what_is_no_inf_syntax_is_told_by_its_line(text: str, message: str) -> N
     ("HKR,,a,0x10001,1,2",  "REG_DWORD has 2 fields; write one number, or its 4 bytes"),
 ])  # fmt: skip
 def test_a_wrong_addreg_line_is_told_when_it_is_used(line: str, message: str) -> None:
-    with pytest.raises(InputError, match=f"^card.inf:line 12: {re.escape(message)}$"):
+    with pytest.raises(InputError, match=f"^card.inf:12: {re.escape(message)}$"):
         added("HKR,,fine,,x", line)
 
 
@@ -281,12 +281,12 @@ def test_a_device_that_no_model_names_is_told_why(models: str, why: str) -> None
 
 
 def test_an_install_section_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"^card.inf:line 6: there is no section \[I\]; add \[I.NTamd64\]$"):
+    with pytest.raises(InputError, match=r"^card.inf:6: there is no section \[I\]; add \[I.NTamd64\]$"):
         install(f"{HEAD}[Manufacturer]\nm=M,NTamd64\n[M.NTamd64]\nc=I,{IDS[2]}\n")
 
 
 def test_an_addreg_section_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"^card.inf:line 9: there is no section \[A\]; add it, or drop it from addreg$"):
+    with pytest.raises(InputError, match=r"^card.inf:9: there is no section \[A\]; add it, or drop it from addreg$"):
         install(f"{HEAD}[Manufacturer]\nm=M,NTamd64\n[M.NTamd64]\nc=I,{IDS[2]}\n[I]\n[I.HW]\nAddReg=A\n")
 
 
@@ -308,7 +308,7 @@ def test_a_file_past_1_mib_is_refused(tmp_path: Path) -> None:
 
 def test_strings_cannot_grow_without_bound() -> None:
     text = "[Strings]\ns=" + "x" * 5000 + "\n[a]\nb=" + "%s%" * 300
-    with pytest.raises(InputError, match=r"^card.inf:line 4: the %strings% grow to more than 0x100000 characters; shorten them$"):
+    with pytest.raises(InputError, match=r"^card.inf:4: the %strings% grow to more than 0x100000 characters; shorten them$"):
         Inf.parse(text.encode(), source="card.inf")
 
 

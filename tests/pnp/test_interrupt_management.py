@@ -82,5 +82,28 @@ def test_a_policy_of_the_registry_is_included_even_when_it_is_the_default(values
     assert read(**values).policy_included is included
 
 
+@pytest.mark.parametrize(("path", "note"), [
+    (r"Interrupt Management\MessageSignaledInterruptProperties\MessageNumberLimits",
+     "nobody reads MessageNumberLimits; did you mean MessageNumberLimit?"),
+    (r"interrupt management\Affinity Policy\DevicePolcy", "nobody reads DevicePolcy; did you mean DevicePolicy?"),
+    (r"Interrupt Management\MSISupported",
+     ("nobody reads MSISupported in Interrupt Management; did you mean MSISupported in "
+     r"Interrupt Management\MessageSignaledInterruptProperties?")),
+    (r"Interrupt Managment\Affinity Policy\DevicePolicy",
+     (r"nobody reads DevicePolicy in Interrupt Managment\Affinity Policy; did you mean DevicePolicy in "
+     r"Interrupt Management\Affinity Policy?")),
+])  # fmt: skip
+def test_a_misspelt_name_or_key_is_noted(path: str, note: str) -> None:
+    assert InterruptManagement.from_registry(Registry({path: RegistryValue("REG_DWORD", 1)})).notes == (note,)
+
+
+@pytest.mark.parametrize("path", [
+    r"Interrupt Management\Affinity Policy\TargetGroup", r"Interrupt Management\Vendor\Moderation", "MSISupport",
+    r"Rings\DevicePolicy",
+])  # fmt: skip
+def test_a_value_of_the_drivers_own_is_not_noted(path: str) -> None:
+    assert InterruptManagement.from_registry(Registry({path: RegistryValue("REG_DWORD", 1)})).notes == ()
+
+
 def test_a_policy_given_by_hand_is_included() -> None:
     assert InterruptManagement(device_policy=IrqDevicePolicy.IrqPolicyOneCloseProcessor).policy_included

@@ -15,7 +15,7 @@ from dirql import ntstatus
         (-0x3FFF_FFF3, "STATUS_INVALID_PARAMETER", False), (0xC000_00EF, "STATUS_INVALID_PARAMETER_1", False),
         (0xC000_00F8, "STATUS_INVALID_PARAMETER_10", False), (0xC000_0182, "STATUS_DEVICE_CONFIGURATION_ERROR", False),
         (0xC020_0209, "STATUS_WDF_OBJECT_ATTRIBUTES_INVALID", False), (0xC0DE_0001, "0xc0de0001", False),
-        (0x4000_0000, "0x40000000", True),
+        (0x4000_0000, "STATUS_OBJECT_NAME_EXISTS", True), (0x4000_0001, "0x40000001", True),
     ],
 )  # fmt: skip
 def test_a_status_has_a_name_and_a_sense(status: int, name: str, success: bool) -> None:

@@ -127,34 +127,42 @@ def test_steps_say_which_of_several_devices(folder: Path) -> None:
 
 @pytest.mark.parametrize(("text", "error"), [
     ('[device]\nmodel = "mqueue"\n[device.options]\nqeues = 3\n' + DRIVEN,
-     f"s.toml:line 1: mqueue has no option 'qeues'; it has {OPTIONS}"),
+     f"s.toml:4: [device.options] qeues = 3: mqueue has no such option; it has {OPTIONS}"),
     ('[device]\nmodel = "mqueue"\noptions = { queues = 0 }\n' + DRIVEN,
-     "s.toml:line 1: MultiQueue(queues=0): the card is built with 1 to 2047 queues; correct [device.options]"),
+     "s.toml:1: [device.options]: MultiQueue(queues=0): the card is built with 1 to 2047 queues; correct [device.options]"),
     ('[device]\nmodel = "mqueue"\noptions = { queues = "8" }\n' + DRIVEN,
-     "s.toml:line 1: mqueue: queues is '8'; write a whole number"),
+     "s.toml:3: [device.options] queues = '8': mqueue wants another type; write a whole number"),
     ('[device]\nmodel = "mqueue"\noptions = { msix = "no" }\n' + DRIVEN,
-     "s.toml:line 1: mqueue: msix is 'no'; write true or false"),
+     "s.toml:3: [device.options] msix = 'no': mqueue wants another type; write true or false"),
     ('[device]\nmodel = "mqueue"\noptions = { name = 3 }\n' + DRIVEN,
-     "s.toml:line 1: mqueue: name is 3; write a text in quotes"),
+     "s.toml:3: [device.options] name = 3: mqueue wants another type; write a text in quotes"),
     ('[device]\nmodel = "small.py:NoModel"\n' + DRIVEN,
-     "s.toml:line 1: small.py:NoModel is no dirql.device.Device; name a model's class"),
+     "s.toml:1: [device] model = 'small.py:NoModel': that is no dirql.device.Device; name a model's class"),
     ('[[device]]\nmodel = "edu"\n[[device]]\nmodel = "edu"\n' + DRIVEN,
-     "s.toml:line 3: a second device is named 'Edu'; give one of them a name = …"),
+     "s.toml:3: a second device is named 'Edu'; give one of them a name = …"),
     ('[device]\nmodel = "edu"\n', 's.toml: there is no driver; [driver] python = "driver.py:Class" names one'),
     (MQUEUE + '[workload]\ncall = "small.py:three"\n',
-     "s.toml:line 7: small.py:three takes 3 arguments; it is called with (card), or (system, card)"),
+     "s.toml:7: [workload] call = 'small.py:three': it takes 3 arguments; it is called with (card), or (system, card)"),
     (MQUEUE + '[workload]\ncall = "small.py:stumble"\n',
-     "DIR/small.py:line 30: ZeroDivisionError: integer division or modulo by zero"),
+     "DIR/small.py:30: ZeroDivisionError: integer division or modulo by zero"),
     (MQUEUE + '[workload]\ncall = "small.py:absent"\n', "DIR/small.py: there is no 'absent'; it defines Card, Driver, NoModel"),
-    (MQUEUE + "[[step]]\nsubmit = 8\n", "s.toml:line 7: MultiQueue.submit(queue=8): the card has queues 0 to 7"),
-    (MQUEUE + "[[step]]\nsubmit = { queue = 1.5 }\n", "s.toml:line 7: submit: queue is 1.5; write a whole number"),
+    (MQUEUE + "[[step]]\nsubmit = 8\n", "s.toml:7: [[step]] submit = 8: MultiQueue.submit(queue=8): the card has queues 0 to 7"),
+    (MQUEUE + "[[step]]\nsubmit = { queue = 1.5 }\n",
+     "s.toml:7: [step.submit] queue = 1.5: submit wants another type; write a whole number"),
     (MQUEUE + "[[step]]\nsubmit = { queue = 1, count = 99999 }\n",
-     "s.toml:line 7: MultiQueue.submit(count=99999): work arrives in pieces of 1 to 65536; submit again for more"),
-    (MQUEUE + "[[step]]\nsubmit = { q = 8 }\n", "s.toml:line 7: submit has no option 'q'; it has queue, count"),
+     "s.toml:7: [step.submit]: MultiQueue.submit(count=99999): work arrives in pieces of 1 to 65536; submit again for more"),
+    (MQUEUE + "[[step]]\nsubmit = { q = 8 }\n", "s.toml:7: [step.submit] q = 8: submit has no such option; it has queue, count"),
     (MQUEUE + "[[step]]\nremove = true\n[[step]]\nremove = true\n",
-     "s.toml:line 9: MultiQueue was removed by a step before; drop this step"),
+     "s.toml:9: [[step]] remove = true: MultiQueue was removed by a step before; drop this step"),
     (MQUEUE + "[grant]\nreserve = { 0 = 145 }\n",
-     "s.toml: [grant] reserve: processor 0 cannot lose 145 vectors; 144 are free; reserve fewer"),
+     "s.toml:7: [grant.reserve] 0 = 145: processor 0 cannot lose 145 vectors; 144 are free; reserve fewer"),
+    (MQUEUE + "[grant]\nmessages = 99\n", "s.toml:7: [grant] messages = 99: 9 are asked for; take 9 or fewer"),
+    ('[device]\nmodel = "edu"\n' + DRIVEN + "[grant]\nmessages = 2\n",
+     "s.toml:7: [grant] messages = 2: 1 is asked for; take 1"),
+    (MQUEUE.replace('"mqueue"', '"mqueue"\noptions = { msix = false }') + "[grant]\nmessages = 3\n",
+     "s.toml:8: [grant] messages = 3: MSI has 1, 2, 4, 8 or 16; take one of these"),
+    (MQUEUE + "[[step]]\nrebalance = { messages = 99 }\n",
+     "s.toml:7: [step.rebalance]: 99 messages cannot be granted: 9 are asked for; take 9 or fewer"),
     ('[device]\ndump = "no.txt"\n' + DRIVEN, "DIR/no.txt: No such file or directory; name a file that can be read"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named_with_its_line(folder: Path, text: str, error: str) -> None:
@@ -178,7 +186,7 @@ def test_more_memory_than_there_is_is_refused(folder: Path, monkeypatch: pytest.
     with pytest.raises(InputError) as problem:
         played(folder, MQUEUE + "[machine]\nmemory = 0x10000000\n")
     assert str(problem.value) == (
-        "s.toml: [machine] memory is 0x10000000: Cannot allocate memory; this machine has less; ask for fewer bytes"
+        "s.toml:7: [machine] memory = 0x10000000: Cannot allocate memory; ask for fewer bytes than this machine has"
     )
 
 
@@ -192,9 +200,9 @@ class Card(Device, vendor=0x1234, device=0x4D51):
 
 @pytest.mark.parametrize(("body", "error"), [
     ("    def __init__(self):\n        self.lost = 0\n",
-     "s.toml:line 1: card.py: Card.__init__ leaves out Device's; call super().__init__(name=name) first"),
+     "s.toml:1: card.py: Card.__init__ leaves out Device's; call super().__init__(name=name) first"),
     ("    def unserved(self):\n        return 1 // 0\n",
-     "DIR/card.py:line 7: ZeroDivisionError: integer division or modulo by zero"),
+     "DIR/card.py:7: ZeroDivisionError: integer division or modulo by zero"),
 ])  # fmt: skip
 def test_a_models_mistake_is_named_with_its_line(folder: Path, body: str, error: str) -> None:
     (folder / "card.py").write_text(MODEL.lstrip("\n") + "\n" + body)

@@ -277,6 +277,23 @@ def test_an_interrupt_that_is_enabled_again_in_d0_exit_is_disconnected_before_re
     assert at_release == [[]]
 
 
+@pytest.mark.parametrize("pageable", [True, False])
+@pytest.mark.parametrize("inactive", [wdf.TriState.WdfFalse, wdf.TriState.WdfTrue])
+def test_an_interrupt_that_is_enabled_again_on_the_way_to_dx_is_enabled_once_until_it_is_disabled(
+    World: Any, pageable: bool, inactive: wdf.TriState
+) -> None:
+    w = World(idle=IDLE, pageable=pageable, report_inactive_on_power_down=inactive)
+    w.during("D0Exit", lambda _: w.interrupts[0].enable())
+    w.start()
+    w.call(w.device.stop_idle, True)
+    w.call(w.device.resume_idle)
+    w.system.run(for_ns=10**10)
+    turns = [event[0] for event in w.log if event in (("Enable", 0), ("Disable", 0))]
+    assert turns == ["Enable", "Disable"] * (len(turns) // 2) + ["Enable"] * (len(turns) % 2)
+    assert len(turns) >= 5
+    assert w.findings == []
+
+
 def test_a_device_that_fails_again_and_again_is_enumerated_five_times_in_a_minute_and_then_left(World: Any) -> None:
     w = World()
     w.during("SmIoInit", lambda: w.device.set_failed(attempt_restart=True))

@@ -97,7 +97,7 @@ def _status(arguments: Sequence[str]) -> int:
         return _complain(str(problem))
     except SystemExit as end:  # dirql's own commands leave with typer.Exit
         last = traceback.extract_tb(end.__traceback__)[-1]
-        where = f"{last.filename}:line {last.lineno}"
+        where = f"{last.filename}:{last.lineno}"
         return _complain(f"{where}: {last.name}() calls sys.exit({end.code!r}); a driver returns or fails")
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

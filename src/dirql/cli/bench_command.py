@@ -12,7 +12,7 @@ __all__ = ["bench"]
 
 
 def bench(
-    figure: Annotated[list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Only these figures; all without.")] = None,
+    figure: Annotated[list[str] | None, typer.Argument(metavar="FIGURE", help="Only these figures; all without.")] = None,
     json: Json = False,
     peers: Annotated[bool, typer.Option("--peers", help="Run cocotbext-pcie as well, where it is installed.")] = False,
     peer_python: Annotated[

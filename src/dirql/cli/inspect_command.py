@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dirql.cli.output import FunctionAddress, Json, print_json, width
+from dirql.cli.output import FunctionAddress, Json, colour, print_json, width
 
 __all__ = ["inspect"]
 
@@ -37,4 +37,11 @@ def inspect(
         told = [to_json(view) for view in views]
         print_json(told[0] if len(told) == 1 else told)
     else:
-        print("\n\n".join(text(view, width()) for view in views))
+        texts = [text(view, width()) for view in views]
+        if colour():
+            from dirql.report.page import FAINT, STRONG, painted
+
+            bold = {r"^\S.*": STRONG, r"(?<=Capabilities: )\[[^]]*\] [^:]*": STRONG}
+            faint = {r"(?<= )[<>]?[\w-]*\w-(?= |$)": FAINT, r"\[size unknown\]": FAINT}
+            texts = [painted(one, bold | faint) for one in texts]
+        print("\n\n".join(texts))

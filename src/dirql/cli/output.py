@@ -14,14 +14,24 @@ import typer
 from dirql.errors import UsageError
 
 __all__ = [
-    "Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "one_grant", "print_json", "progress",
-    "width",
+    "WATCHDOG", "Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "named", "one_grant", "print_json",
+    "progress", "width",
 ]  # fmt: skip
 
+
+def named(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
+    """The value of an option that names something; an empty one is a shell variable that nobody set."""
+    source = context.get_parameter_source(parameter.name or "")
+    if not value.strip() and source is not None and source.name != "DEFAULT":
+        raise UsageError(f"{parameter.opts[0]} {value!r}: it names nothing; name something, or leave the option out")
+    return value
+
+
+WATCHDOG = 60.0  # s of real time without progress
 # fmt: off
 Cpus            = Annotated[int | None, typer.Option("--cpus", metavar="N", help="Processors, 1 to 64; default 4.")]
-FunctionAddress = Annotated[str, typer.Option("--function", metavar="BDF", help="Only this function of the dump, as 01:00.0.")]
-Inf             = Annotated[str, typer.Option("--inf", metavar="FILE", help="The driver's INF.")]
+FunctionAddress = Annotated[str, typer.Option("--function", metavar="BDF", callback=named, help="Only this one, as 01:00.0.")]
+Inf             = Annotated[str, typer.Option("--inf", metavar="FILE", callback=named, help="The driver's INF.")]
 Json            = Annotated[bool, typer.Option("--json", help="JSON, as docs/json.md lists it.")]
 Line            = Annotated[bool, typer.Option("--line", help="Grant the line, as when no message can be had.")]
 Messages        = Annotated[int | None, typer.Option("--messages", metavar="N", help="Grant N messages.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dirql.cli.output import Cpus, FunctionAddress, Inf, Json, Line, Messages, one_grant, print_json
+from dirql.cli.output import Cpus, FunctionAddress, Inf, Json, Line, Messages, colour, one_grant, print_json
 
 __all__ = ["resources"]
 
@@ -49,4 +49,10 @@ def resources(
         told = [one.as_json() for one in found]
         print_json(told[0] if len(told) == 1 else told)
     else:
-        print("\n\n".join(text(one) for one in found))
+        texts = [text(one) for one in found]
+        if colour():
+            from dirql.report.page import BAD, FAINT, STRONG, painted
+
+            styles = {r"\A\S+ at \S+": STRONG, r"^  synthetic: .*": BAD, r"(?<=  )[0-9a-f]{40}\b": FAINT, r"^note:": STRONG}
+            texts = [painted(one, styles) for one in texts]
+        print("\n\n".join(texts))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dirql.cli.output import WATCHDOG
 from dirql.errors import InputError, UsageError
 from dirql.ntstatus import StatusError
 from dirql.pci.dump_function import DumpFunction
@@ -19,7 +20,7 @@ from dirql.pci.spec import BAR_COUNT
 from dirql.pnp import config
 from dirql.pnp.arbiter import Arbiter
 from dirql.pnp.description import describe
-from dirql.pnp.grant import Grant, GrantChoice
+from dirql.pnp.grant import Grant, GrantChoice, ImpossibleGrant
 from dirql.pnp.identifiers import function_name, hardware_ids
 from dirql.pnp.inf import Inf
 from dirql.pnp.interrupt_management import InterruptManagement
@@ -28,6 +29,7 @@ from dirql.scenario.dump_choice import functions_of, same_address
 
 __all__ = ["Resources", "of_dump", "of_scenario", "sizes_of"]
 
+CPUS, MESSAGES = 64, 2048
 SUFFIXES = {"K": 10, "M": 20, "G": 30}
 
 
@@ -69,7 +71,26 @@ def sizes_of(options: Sequence[str]) -> dict[int, int]:
 
 def choice_of(messages: int | None, line: bool) -> GrantChoice:
     """What the options grant."""
+    if messages is not None and not 1 <= messages <= MESSAGES:
+        raise UsageError(f"--messages {messages}: out of range; give 1 to {MESSAGES}, or --line for the line")
     return GrantChoice.messages(messages) if messages is not None else GrantChoice.line() if line else GrantChoice.all()
+
+
+def said(messages: int | None, line: bool) -> str:
+    """The option that says what is granted, as it was typed."""
+    return f"--messages {messages}" if messages is not None else "--line" if line else ""
+
+
+def why_not(problem: ImpossibleGrant, option: str) -> str:
+    """An impossible grant, by what asked for it."""
+    return f"{option}: {problem.reason}" if option else str(problem)
+
+
+def checked(cpus: int) -> int:
+    """--cpus, if that many can be modelled."""
+    if not 1 <= cpus <= CPUS:
+        raise UsageError(f"--cpus {cpus}: one group holds 1 to {CPUS}, and several are not modelled yet; give 1 to {CPUS}")
+    return cpus
 
 
 def of_dump(
@@ -81,8 +102,9 @@ def of_dump(
         raise UsageError(f"--bar: {path} holds {len(dumps)} functions; choose one with --function {dumps[0].address}")
     endpoints = [dump for dump in dumps if not header_type(dump)] or dumps[:1]
     file = Inf.load(inf) if inf else None
-    arbiter = Arbiter(cpus)
-    found = [_of_dump(dump.sized(sizes), file, arbiter, choice_of(messages, line)) for dump in endpoints]
+    arbiter = Arbiter(checked(cpus))
+    choice, option = choice_of(messages, line), said(messages, line)
+    found = [_of_dump(dump.sized(sizes), file, arbiter, choice, option) for dump in endpoints]
     left_out = tuple(f"left out: {dump.address} is {bridge(dump)}" for dump in dumps if header_type(dump))
     return [*found[:-1], replace(found[-1], left_out=left_out)]
 
@@ -99,7 +121,7 @@ def bridge(dump: Dump) -> str:
     return f"{kind} (header type {number})"
 
 
-def _of_dump(dump: Dump, inf: Inf | None, arbiter: Arbiter, choice: GrantChoice) -> Resources:
+def _of_dump(dump: Dump, inf: Inf | None, arbiter: Arbiter, choice: GrantChoice, option: str) -> Resources:
     function = DumpFunction(dump)
     management, notes = _management(function, inf)
     _, bus, rest = dump.address.rsplit(":", 2)
@@ -109,6 +131,8 @@ def _of_dump(dump: Dump, inf: Inf | None, arbiter: Arbiter, choice: GrantChoice)
     )
     try:
         grant = arbiter.grant(requirements, choice=choice)
+    except ImpossibleGrant as problem:
+        raise InputError(dump.source, "", f"{dump.address}: {why_not(problem, option)}") from None
     except (StatusError, UsageError) as problem:
         raise InputError(dump.source, "", f"{dump.address}: {problem}") from None
     if unknown:
@@ -129,15 +153,15 @@ def of_scenario(
         raise UsageError("--bar is for dumps; in a scenario write [device.bars]")
     scenario = overridden(Scenario.load(path), cpus, inf, messages, line)
     drives = any(driver.python for driver in scenario.drivers)
-    play = Play(scenario)
+    play = Play(scenario, watchdog=WATCHDOG)
     found = []
     if drives:
         play.start()
         for node in play.system.pnp.nodes:
             if node.grants:
                 port = node.port
-                notes = requirement_notes(port.function, node.management)
-                found.append(_resources(port.address, port.function, node.grants[0], notes, not node.management.msi_supported))
+                no_inf = not node.management.msi_supported
+                found.append(_resources(port.address, port.function, node.grants[0], node.notes, no_inf))
         if not found:
             stop = play.system.stopped
             why = str(stop) if stop is not None else "the driver failed before anything was granted"
@@ -149,6 +173,8 @@ def of_scenario(
             requirements = query_resource_requirements(port.function, management)
             try:
                 grant = play.system.pnp.arbiter.grant(requirements, choice=scenario.grant)
+            except ImpossibleGrant as problem:
+                raise InputError(path, scenario.lines.get("grant", ""), why_not(problem, scenario.grant_said)) from None
             except (StatusError, UsageError) as problem:
                 raise InputError(path, "", f"{port.name}: {problem}") from None
             found.append(_resources(port.address, port.function, grant, notes, not management.msi_supported))
@@ -163,13 +189,15 @@ def overridden(scenario: Any, cpus: int | None, inf: str, messages: int | None, 
     from dirql.scenario.values import DriverSource
 
     if cpus is not None:
+        checked(cpus)
         scenario = replace(scenario, cpus=cpus, reserve={cpu: n for cpu, n in scenario.reserve.items() if cpu < cpus})
     if inf:
         absolute = str(Path(inf).absolute())
         drivers = scenario.drivers or (DriverSource(),)
         scenario = replace(scenario, drivers=tuple(replace(driver, inf=absolute) for driver in drivers))
     if messages is not None or line:
-        scenario = replace(scenario, grant=choice_of(messages, line))
+        lines = {**scenario.lines, "grant": ""}
+        scenario = replace(scenario, grant=choice_of(messages, line), grant_said=said(messages, line), lines=lines)
     return scenario
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dirql.cli.output import Cpus, Inf, Json, Line, Messages, colour, one_grant, print_json, progress, width
+from dirql.cli.output import WATCHDOG, Cpus, Inf, Json, Line, Messages, colour, named, one_grant, print_json, progress, width
 
 __all__ = ["run"]
 
@@ -14,7 +14,7 @@ __all__ = ["run"]
 def run(
     source: Annotated[str, typer.Argument(metavar="SCENARIO|DRIVER", help="A scenario (.toml), or a driver: driver.py[:Class].")],
     device: Annotated[
-        str, typer.Option("--device", metavar="DEVICE", help="For a DRIVER: mqueue, edu, model.py:Class, or a dump.")
+        str, typer.Option("--device", metavar="DEVICE", callback=named, help="Of a DRIVER: mqueue, edu, model.py:Class, a dump.")
     ] = "",
     inf: Inf = "",
     cpus: Cpus = None,
@@ -24,8 +24,13 @@ def run(
         int | None, typer.Option("--seed", metavar="N", help="Interleave processors and events by this seed.")
     ] = None,
     json: Json = False,
-    trace: Annotated[str, typer.Option("--trace", metavar="FILE", help="Write every event to FILE: .jsonl or .txt.")] = "",
+    trace: Annotated[
+        str, typer.Option("--trace", metavar="FILE", callback=named, help="Write every event to FILE: .jsonl or .txt.")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Let --trace overwrite FILE.")] = False,
+    watchdog: Annotated[
+        float, typer.Option("--watchdog", metavar="SECONDS", help="End a run that gets nowhere for so long; 0 never.")
+    ] = WATCHDOG,
 ) -> None:
     """Start a driver on a device, exercise it, stop it, and report: resources,
     the map from table entry to interrupt object, every message's fate, ISRs,
@@ -45,7 +50,7 @@ def run(
     from dirql.report.text import render
 
     one_grant(messages, line)
-    play = play_of(source, device, inf, cpus, messages, line, seed, trace=bool(trace))
+    play = play_of(source, device, inf, cpus, messages, line, seed, trace=bool(trace), watchdog=watchdog)
     with traced(play, trace, force), progress(source):
         reports = play.run()
     if json:

@@ -15,11 +15,13 @@ from dirql.scenario.values import MODELS, DeviceSource, DriverSource, Scenario
 __all__ = ["play_of", "traced"]
 
 SEEDS = 1 << 64
+LONGEST = 1_000_000  # s, eleven days
 FORMATS = {".jsonl": "json_lines", ".txt": "lines"}
 
 
 def play_of(
-    source: str, device: str, inf: str, cpus: int | None, messages: int | None, line: bool, seed: int | None, *, trace: bool
+    source: str, device: str, inf: str, cpus: int | None, messages: int | None, line: bool, seed: int | None, *, trace: bool,
+    watchdog: float,
 ) -> Play:
     """The scenario, built."""
     if source.endswith(".toml"):
@@ -33,10 +35,14 @@ def play_of(
         if not 0 <= seed < SEEDS:
             raise UsageError(f"--seed {seed}: a seed is 0 to {SEEDS - 1:#x}; give another one")
         scenario = replace(scenario, seed=seed)
-    return Play(scenario, trace=trace)
+    if not 0 <= watchdog <= LONGEST:
+        raise UsageError(f"--watchdog {watchdog:g}: out of range; give 1 to {LONGEST} seconds, a part of one, or 0 for none")
+    return Play(scenario, trace=trace, watchdog=watchdog)
 
 
 def _of_driver(source: str, device: str) -> Scenario:
+    if not source.strip():
+        raise UsageError(f"{source!r} names nothing; give scenario.toml, or driver.py[:Class]")
     file, _, name = source.partition(":")
     if not file.endswith(".py"):
         image = "images (.sys) are not modelled yet"

@@ -9,15 +9,18 @@ Limits: one function, type-0 header; no expansion ROM.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, NoReturn, TypedDict, Unpack
 
+from dirql.callback import refuse_asynchronous_methods
 from dirql.device.bar import RegisterBar
 from dirql.device.declare import Bar, Declaration, Msi, Msix
 from dirql.device.hooks import HookPoint, check_hook, tagged
+from dirql.device.misspelt import refuse_misspelt_registers
 from dirql.device.signal import InterruptSignal, Line
 from dirql.errors import LayoutError, UsageError
 from dirql.pci.endpoint import BarSpec, BarTarget, Endpoint, Identity, MsiSpec, MsixSpec
 from dirql.pci.function import Cancel, Fate, Host
+from dirql.reserved import refuse_clashes
 
 __all__ = ["Device", "Dma", "Facts"]
 
@@ -43,6 +46,7 @@ class Facts(TypedDict, total=False):
 IDENTITY = {
     "vendor": 16, "device": 16, "class_code": 24, "revision": 8, "subsystem_vendor": 16, "subsystem": 16, "interrupt_pin": 3,
 }  # → bits
+OVERRIDDEN = ("exercise", "on_power", "on_reset", "served_by", "unserved")  # by a model; the rest of `Device` is its own
 SHORTCUTS = ("bar_read", "bar_size", "bar_write", "config_read", "config_write")
 # fmt: on
 
@@ -50,11 +54,28 @@ SHORTCUTS = ("bar_read", "bar_size", "bar_write", "config_read", "config_write")
 class Dma:
     """The function as a bus master; addresses are physical."""
 
-    __slots__ = ("read", "write")
+    __slots__ = ("_endpoint", "_read", "_write")
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.write: Callable[[int, bytes], None] = endpoint.dma_write
-        self.read: Callable[[int, int], bytes] = endpoint.dma_read
+        self._endpoint = endpoint
+        self._write, self._read = endpoint.dma_write, endpoint.dma_read
+
+    def write(self, address: int, data: bytes) -> None:
+        """Post a write; it carries what `data` is now."""
+        if type(address) is not int or type(data) is not bytes or address < 0:
+            if not (isinstance(address, int) and address >= 0 and isinstance(data, bytes | bytearray | memoryview)):
+                self._refuse("write", f"address={address!r:.40}, data={data!r:.40}", "data is bytes")
+            data = bytes(data)
+        self._write(address, data)
+
+    def read(self, address: int, length: int) -> bytes:
+        """`length` bytes as they are once the write before has landed."""
+        if not (isinstance(address, int) and isinstance(length, int) and address >= 0 and length >= 0):
+            self._refuse("read", f"address={address!r:.40}, length={length!r:.40}", "so is a length")
+        return self._read(address, length)
+
+    def _refuse(self, routine: str, given: str, more: str) -> NoReturn:
+        raise UsageError(f"{self._endpoint.name}.dma.{routine}({given}): an address is a whole number, 0 or more; {more}")
 
 
 class Device:
@@ -67,14 +88,18 @@ class Device:
     def __init_subclass__(cls, **facts: Unpack[Facts]) -> None:
         super().__init_subclass__()
         _check_facts(cls, facts)
-        cls.facts = {**cls.facts, **facts}
-        cls.declared = {**cls.declared, **{n: d for n, d in vars(cls).items() if isinstance(d, Declaration)}}
+        declared = {**cls.declared, **{n: d for n, d in vars(cls).items() if isinstance(d, Declaration)}}
+        parts = {key: f"the {type(part).__name__} that the class declares" for key, part in declared.items()}
+        refuse_clashes(cls, Device, whose="dirql's", hooks=(*OVERRIDDEN, *SHORTCUTS), declared=parts)
+        cls.facts, cls.declared = {**cls.facts, **facts}, declared
         cls.hooks = dict(cls.hooks)
         for point, method in tagged(vars(cls)):
             first = cls.hooks.setdefault(point, method)
             if first != method:
                 raise LayoutError(f"{cls.__name__}.{method} and {first} are both called on {point.occasion}; keep one")
         check_declarations(cls, cls.declared, cls.hooks)
+        refuse_asynchronous_methods(cls, ("exercise", "on_power", "on_reset", *cls.hooks.values()))
+        refuse_misspelt_registers(cls, {key: part.declared.block for key, part in cls.declared.items() if isinstance(part, Bar)})
 
     def __init__(self, *, name: str = "", **instead: Declaration | None) -> None:
         """A keyword named after a declared attribute replaces that declaration for this instance; None hides it."""
@@ -162,8 +187,9 @@ class Device:
 
     def after(self, delay: int, action: Callable[[], None], slack: int = 0) -> Cancel:
         """Run `action` between `delay` and `delay + slack` ns from now, unless the function is reset; returns what cancels it."""
-        if not (isinstance(delay, int) and delay >= 0):
-            raise UsageError(f"{self.name}.after(delay={delay!r}): a delay is a whole number of ns, 0 or more")
+        for what, value in (("delay", delay), ("slack", slack)):
+            if not (isinstance(value, int) and value >= 0):
+                raise UsageError(f"{self.name}.after({what}={value!r}): a {what} is a whole number of ns, 0 or more")
         self._timer = ticket = self._timer + 1
         timers = self._timers
 

@@ -41,11 +41,11 @@ def load_python_driver(reference: str, base: Path) -> type[Driver]:
     found = load_object(reference, base, Driver)
     file, _, name = reference.partition(":")
     if not (inspect.isclass(found) and issubclass(found, Driver)):
-        raise InputError(str(base / file), "", f"{name} is no dirql.wdf.Driver subclass")
+        raise InputError(str(base / file), _line_of(found), f"{name} is no dirql.wdf.Driver subclass", "name one that is")
     try:
         found.require_callbacks()
     except UsageError as error:
-        raise InputError(str(base / file), "", str(error)) from None
+        raise InputError(str(base / file), _line_of(found), str(error)) from None
     return found
 
 
@@ -63,15 +63,21 @@ def _load(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except DirqlError as error:
-        raise InputError(str(path), "", str(error)) from None
+        raise _placed(path, str(error)) from None
     except SyntaxError as error:
-        where = f"line {error.lineno}" if error.lineno else ""
+        where = str(error.lineno) if error.lineno else ""
         raise InputError(str(error.filename or path), where, f"syntax error: {error.msg}", "correct it") from None
     except SystemExit as error:
         remedy = 'put what is not for dirql under if __name__ == "__main__":'
         raise InputError(str(path), _line_in(error, path), f"leaves with sys.exit({error.code!r})", remedy) from None
-    except Exception as error:
-        raise InputError(str(path), _line_in(error, path), f"{type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except ModuleNotFoundError as error:
+        remedy = f"install {error.name} for the Python that runs dirql, or put it beside the file"
+        raise InputError(str(path), _line_in(error, path), f"there is no module {error.name}", remedy) from error
+    except BaseException as error:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise InputError(str(path), _line_in(error, path), what, "correct it") from error
     finally:
         sys.path.remove(str(path.parent))
         _forget(set(sys.modules) - known, path.parent)
@@ -86,10 +92,27 @@ def _forget(names: set[str], folder: Path) -> None:
             del sys.modules[name]
 
 
+def _placed(path: Path, message: str) -> InputError:
+    """A message that begins with this file and a line has its place already."""
+    file, _, rest = message.partition(":")
+    line, _, problem = rest.partition(": ")
+    if file == path.name and line.isdigit():
+        return InputError(str(path), line, problem)
+    return InputError(str(path), "", message)
+
+
 def _line_in(error: BaseException, path: Path) -> str:
     line, trace = 0, error.__traceback__
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).absolute() == path.absolute():
             line = trace.tb_lineno
         trace = trace.tb_next
-    return f"line {line}" if line else ""
+    return str(line) if line else ""
+
+
+def _line_of(found: object) -> str:
+    """Where a class of a user's file begins."""
+    try:
+        return str(inspect.getsourcelines(found)[1]) if inspect.isclass(found) or inspect.isfunction(found) else ""
+    except (OSError, TypeError):
+        return ""

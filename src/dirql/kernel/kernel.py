@@ -7,6 +7,7 @@ from typing import Any
 
 from dirql import ntstatus
 from dirql.ddi import ddi, irql_name
+from dirql.errors import UsageError
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import Kdpc, drain, queue
 from dirql.kernel.interrupt import InterruptController, isr_changed_irql
@@ -80,6 +81,8 @@ class Kernel:
     @ddi("KeStallExecutionProcessor")
     def ke_stall_execution_processor(self, microseconds: int) -> None:
         """Burn time on the running processor; interrupts and other processors go on meanwhile."""
+        if microseconds < 0:
+            raise UsageError(f"KeStallExecutionProcessor: MicroSeconds {microseconds}; write 0 or more")
         cpu, scheduler, heap = self.machine.cpu, self.machine.scheduler, self.machine.agenda.heap
         end = cpu.now + microseconds * 1_000
         while True:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
+from dirql.callback import refuse_asynchronous
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import drain
 from dirql.kernel.stop import BugCheck
@@ -73,6 +74,7 @@ class Dispatcher:
 
     def create(self, routine: Callable[[Any], Any], context: Any, name: str) -> Thread:
         """A new thread, ready to run."""
+        refuse_asynchronous(routine, f"the routine of {name}")
         self.threads = [t for t in self.threads if not t.finished]
         thread = Thread(self.kernel, routine, context, name, self.root)
         self.threads.append(thread)

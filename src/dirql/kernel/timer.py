@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dirql.ddi import ddi
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import Kdpc
+from dirql.kernel.duration import refuse_no_duration
 from dirql.kernel.thread import Thread
 from dirql.kernel.wait import EventType
 from dirql.machine.flight import Timer as Alarm
@@ -42,6 +43,8 @@ class Ktimer(DispatcherObject):
     @ddi("KeSetTimerEx")
     def set(self, due: int, period: int = 0, dpc: Kdpc | None = None, tolerable_delay: int = 0) -> bool:
         """KeSetTimerEx, `due` ns from now and then every `period` ns; True if it was set already."""
+        for what, value in (("due time", due), ("period", period), ("tolerable delay", tolerable_delay)):
+            refuse_no_duration(f"KeSetTimerEx of {self.name}", what, value)
         was = self.stop()
         cpu = self.machine.cpu
         self.state, self._period, self._dpc, self._slack, self._cpu = False, period, dpc, tolerable_delay, cpu

@@ -1,6 +1,7 @@
 """Whose mistake an exception is that ended a run: the driver's, a device model's, a misuse of dirql's own surface, or dirql's.
 
-On Windows an exception that a driver lets escape is KMODE_EXCEPTION_NOT_HANDLED; nothing else here is a bugcheck.
+On Windows an exception that a driver lets escape is KMODE_EXCEPTION_NOT_HANDLED; nothing else here is a bugcheck. It makes no
+difference that Python derives some exceptions from BaseException: a driver that calls sys.exit() does not end dirql.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ __all__ = ["in_driver", "unhandled"]
 KMODE_EXCEPTION_NOT_HANDLED = 0x1E
 
 
-def unhandled(error: Exception) -> BugCheck:
+def unhandled(error: BaseException) -> BugCheck:
     """The bugcheck that a driver's exception is; raises what is none, with its place where that is the user's code."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, TypeError) and frames and (called := _refused_call(frames[-1], str(error))) is not None:
         remedy = "give it the arguments that docs/c-python.md lists for the callback"
-        raise InputError(called.co_filename, f"line {called.co_firstlineno}", f"{error}", remedy) from error
+        raise InputError(called.co_filename, str(called.co_firstlineno), f"{error}", remedy) from error
     users = [index for index, frame in enumerate(frames) if _package(frame) not in ("dirql", "greenlet")]
     if not users or isinstance(error, InputError):
         raise error
@@ -32,9 +33,8 @@ def unhandled(error: Exception) -> BugCheck:
     if isinstance(error, UsageError | NotModelled):
         raise type(error)(f"{where}: {error}") from error
     if _is_model(frames, users[-1]):
-        problem = f"{type(error).__name__}: {error}"
-        raise InputError(last.filename, f"line {last.lineno}", problem, "mend the device model") from error
-    stop = BugCheck(KMODE_EXCEPTION_NOT_HANDLED, why=f"{type(error).__name__}: {error} ({where})")
+        raise InputError(last.filename, str(last.lineno), _words(error), "mend the device model") from error
+    stop = BugCheck(KMODE_EXCEPTION_NOT_HANDLED, why=f"{_words(error)} ({where})")
     stop.__cause__ = error
     return stop
 
@@ -47,6 +47,10 @@ def in_driver(error: BaseException) -> str:
     pairs = list(zip(frames, packages, strict=True))[inside:]
     theirs = [one for one, package in pairs if package not in ("dirql", "greenlet")]
     return f"{Path(theirs[-1].filename).name}:{theirs[-1].lineno} in {theirs[-1].name}" if theirs else ""
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _refused_call(frame: FrameType, message: str) -> CodeType | None:

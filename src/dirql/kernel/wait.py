@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dirql import ntstatus
 from dirql.ddi import ddi, irql_name
 from dirql.kernel.dispatcher_object import DispatcherObject, WaitBlock
+from dirql.kernel.duration import refuse_no_duration
 from dirql.kernel.irql import DISPATCH_LEVEL
 from dirql.kernel.stop import BugCheck
 from dirql.kernel.thread import Thread
@@ -38,6 +39,8 @@ def wait(kernel: Kernel, objects: Sequence[DispatcherObject], wait_all: bool, ti
     cpu = kernel.machine.cpu
     thread: Thread | None = cpu.thread
     words = " and ".join(o.name for o in objects)
+    if timeout is not None:
+        refuse_no_duration(f"a wait for {words}", "time-out", timeout)
     if cpu.irql >= DISPATCH_LEVEL and timeout != 0:
         if cpu.dpc is not None:
             raise BugCheck(0xB8, why=f"{cpu.dpc.name} waits for {words} in a DPC")

@@ -23,8 +23,8 @@ class Memory:
     """
 
     def __init__(self, size: int = 64 << 20) -> None:
-        if size % PAGE_SIZE or size < 1 << 20:
-            raise UsageError(f"memory of {size:#x} bytes: a whole number of 4 KiB pages, at least 1 MiB, is needed")
+        if size % PAGE_SIZE or size < 2 << 20:
+            raise UsageError(f"memory of {size:#x} bytes: a whole number of 4 KiB pages, at least 2 MiB, is needed")
         self.size = size
         self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.view = memoryview(self._map)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dirql.errors import InputError, UsageError
+from dirql.files import read_file
 from dirql.pci import lspci
 from dirql.pci.bar import BarKind
 from dirql.pci.spec import BAR_COUNT, BAR_OFFSET
@@ -89,15 +90,16 @@ def bar_registers(config: bytes) -> tuple[BarRegister, ...]:
 
 def load(path: str | Path) -> list[Dump]:
     """The functions that the file holds, at least one. A directory of sysfs stands for the `config` in it."""
+    if not str(path):
+        raise InputError(repr(path), "", "is no name of a file", "name a dump: the text of lspci -xxxx, or a raw file")
     path = Path(path)
     source = str(path)
-    try:
-        if path.is_dir():
-            path = path / "config"
-            source = str(path)
-        data = _read(path, source)
-    except ValueError as problem:  # a NUL in the name
-        raise InputError(repr(source), "", str(problem), "name a file") from None
+    if _is_folder(path):
+        path = path / "config"
+        if not path.exists():
+            raise InputError(source, "", "is a folder without a config file in it", "name a dump, or a device's folder of sysfs")
+        source = str(path)
+    data = _read(path, source)
     text = _text(data)
     if text is not None:
         return [_listed(source, listing) for listing in lspci.parse(source, text)]
@@ -109,12 +111,15 @@ def load(path: str | Path) -> list[Dump]:
     return [Dump(source, _address(path), data, sizes)]
 
 
-def _read(path: Path, source: str) -> bytes:
+def _is_folder(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except OSError as problem:
-        raise InputError(source, "", problem.strerror or str(problem), "name a file that can be read") from None
+        return path.is_dir()
+    except ValueError:  # a NUL in the name, which reading tells
+        return False
+
+
+def _read(path: Path, source: str) -> bytes:
+    data = read_file(path, source, LARGEST, "name a file that can be read")
     if len(data) > LARGEST:
         raise InputError(source, "", f"is longer than {LARGEST:#x} bytes", "a dump of one machine is smaller; cut it into parts")
     return data

@@ -60,7 +60,8 @@ class Fate:
         return self.sent == ended + sum(self.dropped.values())
 
     def __repr__(self) -> str:
-        counts = " ".join(f"{n}={getattr(self, n)}" for n in self.__slots__ if n not in ("entry", "cpus", "message", "route") and getattr(self, n))
+        names = [n for n in self.__slots__ if n not in ("entry", "cpus", "message", "route")]
+        counts = " ".join(f"{n}={getattr(self, n)}" for n in names if getattr(self, n))
         return f"<Fate of entry {self.entry}: {counts or 'nothing sent'}>"
 
 

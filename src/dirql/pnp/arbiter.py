@@ -21,7 +21,7 @@ from dirql.ntstatus import (
     StatusError,
 )
 from dirql.pnp.constants import MSI_LIMIT, MSIX_LIMIT, CmResourceType, IrqDevicePolicy
-from dirql.pnp.grant import Grant, GrantChoice, GrantKind, LineGrant, MessageGrant
+from dirql.pnp.grant import Grant, GrantChoice, GrantKind, ImpossibleGrant, LineGrant, MessageGrant
 from dirql.pnp.io_resources import (
     IoDevicePrivate,
     IoInterrupt,
@@ -170,18 +170,21 @@ class Arbiter:
         ]
         if choice.kind == "line":
             if not with_line:
-                raise UsageError("the line cannot be granted: the function has no Interrupt Pin, or a filter removed the line")
+                reason = "the function has no Interrupt Pin, or a filter removed the line; grant messages"
+                raise ImpossibleGrant("the line cannot be granted", reason)
             return with_line
         if choice.kind == "all":
             first = [(one, one.messages or (None if (one, None) in with_line else 0)) for one in requirements.lists]
             return first + [attempt for attempt in with_line if attempt not in first]
+        what = f"{choice.count} messages cannot be granted"
         if not with_messages:
-            raise UsageError(f"{choice.count} messages cannot be granted: none is asked for; does the INF set MSISupported to 1?")
+            raise ImpossibleGrant(what, "none is asked for; does the INF set MSISupported to 1?")
         most = max(one.messages for one in with_messages)
         if choice.count > most:
-            raise UsageError(f"{choice.count} messages cannot be granted: {asked} are asked for; take {asked} or fewer")
+            limit = f"{asked} are asked for; take {asked} or fewer" if asked > 1 else "1 is asked for; take 1"
+            raise ImpossibleGrant(what, limit)
         if requirements.msi and choice.count & (choice.count - 1):
-            raise UsageError(f"{choice.count} messages cannot be granted: MSI has 1, 2, 4, 8 or 16")
+            raise ImpossibleGrant(what, "MSI has 1, 2, 4, 8 or 16; take one of these")
         return [(next(one for one in with_messages if one.messages >= choice.count), choice.count)]
 
     # One alternative, whole or not at all
@@ -268,7 +271,7 @@ class Arbiter:
                 held.raw.append(message_raw(1, vector, targets, share))
                 held.translated.append(message_translated(vector >> 4, vector, targets, share))
         except Exhausted:
-            raise Exhausted(f"not enough interrupt vectors for {count} messages") from None
+            raise Exhausted(f"not enough interrupt vectors for {count} message{'s' if count > 1 else ''}") from None
 
     def _msi(self, asking: list[IoResourceDescriptor], count: int, held: _Held) -> None:
         descriptor, wish = asking[0], asking[0].interrupt
@@ -277,7 +280,8 @@ class Arbiter:
         try:
             at = self.vectors.place(wish, 0, granted)
         except Exhausted:
-            raise Exhausted(f"not enough consecutive interrupt vectors for {granted} messages") from None
+            many = f"{granted} message{'s' if granted > 1 else ''}"
+            raise Exhausted(f"not enough consecutive interrupt vectors for {many}") from None
         held.placements.append(at)
         share = descriptor.share_disposition
         held.raw.append(message_raw(granted, at.vector, at.targets, share))

@@ -13,9 +13,17 @@ from dirql.errors import UsageError
 from dirql.pnp.resources import CmPartialResourceDescriptor, CmResourceList
 from dirql.pnp.vectors import irql_of
 
-__all__ = ["Grant", "GrantChoice", "GrantKind", "LineGrant", "MessageGrant"]
+__all__ = ["Grant", "GrantChoice", "GrantKind", "ImpossibleGrant", "LineGrant", "MessageGrant"]
 
 GrantKind = Literal["msi-x", "msi", "line", "none"]
+
+
+class ImpossibleGrant(UsageError):
+    """A choice that this function cannot be granted; `reason` is the limit and the remedy without the choice."""
+
+    def __init__(self, what: str, reason: str = "") -> None:
+        super().__init__(f"{what}: {reason}" if reason else what)
+        self.reason = reason or what
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dirql.errors import InputError, UsageError
+from dirql.files import read_file
 from dirql.pnp import inf_text
 from dirql.pnp.inf_text import Line, Sections
 from dirql.pnp.registry import Registry, RegistryValue
@@ -75,12 +76,9 @@ class Inf:
     @classmethod
     def load(cls, path: str | Path, *, windows: str = "11") -> Inf:
         """Reads at most 1 MiB of a file."""
-        try:
-            with Path(path).open("rb") as file:
-                data = file.read(inf_text.LARGEST + 1)
-        except (OSError, ValueError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-            raise InputError(str(path), "", reason, "name a readable INF file") from None
+        if not str(path):
+            raise InputError(repr(path), "", "is no name of a file", "name an INF file, or leave it out")
+        data = read_file(Path(path), str(path), inf_text.LARGEST, "name a readable INF file")
         return cls.parse(data, source=str(path), windows=windows)
 
     @classmethod

@@ -52,7 +52,7 @@ class Sections:
 
     def error(self, number: int, problem: str, remedy: str = "") -> InputError:
         """An error about line `number`."""
-        return InputError(self.source, f"line {number}", problem, remedy)
+        return InputError(self.source, str(number), problem, remedy)
 
 
 def decode(source: str, data: bytes) -> str:
@@ -81,7 +81,7 @@ def parse(source: str, data: bytes) -> Sections:
     if nul >= 0:
         number = len(_BREAKS.findall(text, 0, nul)) + 1
         remedy = "save the file as text: UTF-8, or UTF-16 with a byte order mark"
-        raise InputError(source, f"line {number}", "holds a NUL character", remedy)
+        raise InputError(source, str(number), "holds a NUL character", remedy)
     found: dict[str, list[tuple[int, str | None, list[str]]]] = {}
     names: dict[str, str] = {}
     section: str | None = None
@@ -92,7 +92,7 @@ def parse(source: str, data: bytes) -> Sections:
             names.setdefault(section, name)
             found.setdefault(section, [])
         elif section is None:
-            raise InputError(source, f"line {number}", f"{_short(code)} stands before every section", "begin with [Version]")
+            raise InputError(source, str(number), f"{_short(code)} stands before every section", "begin with [Version]")
         else:
             found[section].append((number, *_fields(source, number, code)))
     expander = _Expander(source, _strings(found))
@@ -130,7 +130,7 @@ class _Expander:
         if _DIRID.fullmatch(name):
             return f"%{name}%"
         text = self.strings.get(name.casefold())
-        where = f"line {number}"
+        where = str(number)
         if text is None:
             remedy = "define it in [Strings], or write %% for a percent sign"
             raise InputError(self.source, where, f"%{_short(name)}% is not defined", remedy)
@@ -155,7 +155,7 @@ def _logical_lines(source: str, text: str) -> list[tuple[int, str]]:
             out.append((start, joined))
         start, pending = 0, ""
     if pending.strip(_SPACE):
-        raise InputError(source, f"line {start}", "is continued by \\ at the end of the file", "remove the \\ or add the rest")
+        raise InputError(source, str(start), "is continued by \\ at the end of the file", "remove the \\ or add the rest")
     return out
 
 
@@ -170,20 +170,20 @@ def _without_comment(source: str, number: int, physical: str) -> str:
     if quoted:
         opened = physical.rindex('"') + 1
         problem = f"the quote in column {opened} is not closed"
-        raise InputError(source, f"line {number}", problem, 'close it, or write "" for a quote')
+        raise InputError(source, str(number), problem, 'close it, or write "" for a quote')
     return physical.strip(_SPACE)
 
 
 def _section_name(source: str, number: int, code: str) -> str:
     end = code.find("]")
     if end < 0:
-        raise InputError(source, f"line {number}", f"section name {_short(code)} has no closing ]", "write [name]")
+        raise InputError(source, str(number), f"section name {_short(code)} has no closing ]", "write [name]")
     name = code[1:end].strip(_SPACE).strip('"')
     if not name:
-        raise InputError(source, f"line {number}", "a section without a name", "write [name]")
+        raise InputError(source, str(number), "a section without a name", "write [name]")
     rest = code[end + 1 :].strip(_SPACE)
     if rest:
-        raise InputError(source, f"line {number}", f"{_short(rest)} follows a section name", "move it to a line of its own")
+        raise InputError(source, str(number), f"{_short(rest)} follows a section name", "move it to a line of its own")
     return name
 
 
@@ -219,7 +219,7 @@ def _fields(source: str, number: int, code: str) -> tuple[str | None, list[str]]
         elif char == "=" and key is None and not fields:
             key = take()
             if not key:
-                raise InputError(source, f"line {number}", "nothing stands before =", "write key = value")
+                raise InputError(source, str(number), "nothing stands before =", "write key = value")
         elif char == ",":
             fields.append(take())
         elif part or char not in _SPACE:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher, get_close_matches
 
 from dirql.pnp.constants import MSIX_LIMIT, IrqDevicePolicy, IrqPriority
 from dirql.pnp.registry import RegistryValue
@@ -20,6 +21,12 @@ _ROOT = "Interrupt Management"
 _MESSAGES = rf"{_ROOT}\MessageSignaledInterruptProperties"
 _AFFINITY = rf"{_ROOT}\Affinity Policy"
 _KAFFINITY = 8  # bytes on x64
+_READ = (
+    rf"{_MESSAGES}\MSISupported", rf"{_MESSAGES}\MessageNumberLimit", rf"{_AFFINITY}\DevicePolicy",
+    rf"{_AFFINITY}\DevicePriority", rf"{_AFFINITY}\AssignmentSetOverride", rf"{_AFFINITY}\GroupPolicy",
+    rf"{_AFFINITY}\TargetGroup",
+)  # fmt: skip
+_NEAR = 0.8  # how much alike two names are, of 1
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,29 @@ class InterruptManagement:
             notes.append("AssignmentSetOverride has no effect; it needs DevicePolicy 4 (IrqPolicySpecifiedProcessors)")
         if limit is not None and not supported:
             notes.append("MessageNumberLimit has no effect; it needs MSISupported 1")
+        notes += _misspelt(registry)
         return cls(
             supported == 1, limit, IrqDevicePolicy(policy or 0), IrqPriority(priority or 0), override,
             policy is not None or priority is not None, tuple(notes),
         )  # fmt: skip
+
+
+def _misspelt(registry: Mapping[str, RegistryValue]) -> list[str]:
+    """Values that look much like one that Windows reads, and are another."""
+    known = {path.rpartition("\\")[2].casefold(): path for path in _READ}
+    read, notes = {path.casefold() for path in _READ}, []
+    for path in registry:
+        key, _, name = path.rpartition("\\")
+        near = SequenceMatcher(None, key.partition("\\")[0].casefold(), _ROOT.casefold()).ratio() >= _NEAR
+        meant = get_close_matches(name.casefold(), known, 1, _NEAR)
+        if path.casefold() in read or not meant or not near:
+            continue
+        right_key, _, right = known[meant[0]].rpartition("\\")
+        if key.casefold() == right_key.casefold():
+            notes.append(f"nobody reads {name}; did you mean {right}?")
+        else:
+            notes.append(f"nobody reads {name} in {key or 'the device key'}; did you mean {right} in {right_key}?")
+    return notes
 
 
 def _processors(value: RegistryValue | None, notes: list[str]) -> int | None:

@@ -102,6 +102,8 @@ class DevNode:
         self.driver = ""  # whose stack it is
         self.status = ntstatus.STATUS_SUCCESS
         self.why = ""  # there are no resources
+        self.notes: tuple[str, ...] = ()  # what of its INF has no effect
+        self.unasked: tuple[str, ...] = ()  # that no INF opted in to the messages it has
         self.started = False
         self.failing = False  # it reported a failure, and is being removed
         self.grants: list[Grant] = []  # every one it ever had, the last one last

@@ -45,7 +45,7 @@ from dirql.pnp.io_resources import (
 )
 from dirql.pnp.resources import large_memory
 
-__all__ = ["BarInfo", "discover_bars", "private_of", "query_resource_requirements", "requirement_notes"]
+__all__ = ["BarInfo", "discover_bars", "private_of", "query_resource_requirements", "requirement_notes", "unasked_note"]
 
 GSI_FIRST, GSI_LAST = 16, 23  # the I/O APIC pins that PCI lines lead to
 
@@ -152,6 +152,16 @@ def requirement_notes(function: Function, management: InterruptManagement) -> tu
         rounded = _power_of_two(limit, MSI_LIMIT)
         notes.append(f"MessageNumberLimit is {limit:#x}; for MSI it must be 1, 2, 4, 8 or 16, and {rounded} is taken")
     return tuple(notes)
+
+
+def unasked_note(function: Function, management: InterruptManagement) -> tuple[str, ...]:
+    """One sentence where the function has messages and no INF opted in to them."""
+    table, msi = config.msix(function), config.msi(function)
+    if management.msi_supported or (table is None and msi is None):
+        return ()
+    many, kind = (table.entries, "MSI-X") if table is not None else (msi.capable if msi is not None else 0, "MSI")
+    whole = f"the {many} {kind} message{'s' if many > 1 else ''} of this function"
+    return (f"no INF sets MSISupported to 1, so Windows does not ask for {whole}; dirql resources shows what to write",)
 
 
 def _power_of_two(count: int, most: int) -> int:

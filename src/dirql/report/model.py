@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dirql.findings import Finding
+from dirql.report.words import sources
 
 __all__ = ["InterruptRow", "MessageRow", "Report"]
 
@@ -84,6 +85,7 @@ class Report:
     bugcheck: dict[str, Any] | None = None
     failure: str = ""
     time_ns: int = 0
+    notes: list[str] = field(default_factory=list)  # what of the INF has no effect, and what it leaves out
 
     @property
     def registers_read_at_dirql(self) -> int:
@@ -103,15 +105,16 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The keys of `run --json`."""
-        interrupts = [asdict(row) | {"cpus": list(row.cpus), "serves": list(row.serves)} for row in self.interrupts]
+        interrupts = [asdict(row) | {"cpus": list(row.cpus), "serves": sources(row.serves)} for row in self.interrupts]
         messages = []
         for row in self.messages:
             one = asdict(row) | {"cpus": list(row.cpus), "dropped": sum(row.dropped.values()), "dropped_why": row.dropped}
             messages.append(one)
         return {
             "function": self.function, "device": self.device, "driver": self.driver, "cpus": self.cpus, "kind": self.kind,
-            "asked": self.asked, "granted": self.granted, "synthetic": self.synthetic, "why": self.why,
-            "status": self.status, "status_name": self.status_name, "failure": self.failure, "descriptors": self.descriptors,
+            "asked": self.asked, "granted": self.granted, "synthetic": self.synthetic, "why": self.why or None,
+            "status": self.status, "status_name": self.status_name, "failure": self.failure,
+            "notes": self.notes, "descriptors": self.descriptors,
             "interrupts": interrupts, "messages": messages, "line": self.line,
             "callbacks": [name for name, _ in self.callbacks], "callback_objects": [on for _, on in self.callbacks],
             "register_reads": self.register_reads, "register_writes": self.register_writes,

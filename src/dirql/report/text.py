@@ -5,16 +5,13 @@ Limits: tables of many rows show their beginning and their end; `--json` has eve
 
 from __future__ import annotations
 
-import io
-import textwrap
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from dirql.report.model import InterruptRow, MessageRow, Report
+from dirql.report.page import BAD, FAINT, GOOD, STRONG, Page, Row
 from dirql.report.words import clean, compressed, count, plural, ranges, runs, serves
 
 __all__ = ["render"]
@@ -23,16 +20,14 @@ MANY = 32  # rows; a longer table is folded
 HEAD, TAIL = 20, 4  # rows that a table still too long keeps
 INSUFFICIENT_RESOURCES = 0xC000_009A
 KINDS = {"msi-x": "MSI-X", "msi": "MSI", "line": "a line", "none": "no interrupt"}
-BAD, GOOD, FAINT, STRONG = "bold red", "bold green", "dim", "bold"
 OBJECT = ("IRQL", "WDFINTERRUPT", "serves")
 COUNTS = ("sent", "delivered", "merged", "latched", "withdrawn", "swallowed", "dropped")
 LOST = ("swallowed", "dropped")
-Row = list[str | Text]
 
 
 def render(report: Report, colour: bool = False, width: int = 80) -> str:
     """Lines of at most `width` columns, with ANSI colours if asked; no line ends in a blank."""
-    page = _Page(colour, width)
+    page = Page(colour, width)
     _headline(page, report)
     _resources(page, report)
     _map(page, report)
@@ -44,58 +39,7 @@ def render(report: Report, colour: bool = False, width: int = 80) -> str:
     return page.text()
 
 
-class _Page:
-    """Lines as they are laid out."""
-
-    def __init__(self, colour: bool, width: int) -> None:
-        self.width = width
-        self._file = io.StringIO()
-        self._console = Console(
-            file=self._file, width=width, force_terminal=colour, no_color=not colour, color_system="standard" if colour else None,
-            highlight=False, markup=False, emoji=False, legacy_windows=False, force_jupyter=False,
-        )  # fmt: skip
-
-    def line(self, text: str | Text = "", style: str = "") -> None:
-        """As it is, cut at the width."""
-        if isinstance(text, str):
-            text = Text(text, style=style)
-        self._console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
-
-    def heading(self, text: str, more: str = "") -> None:
-        """An empty line, then the section's name and its gist."""
-        self.line()
-        for index, one in enumerate(textwrap.wrap(f"{text}  {more}" if more else text, self.width, subsequent_indent="  ")):
-            start = len(text) if index == 0 else 0
-            line = Text(one)
-            line.stylize(STRONG, 0, start)
-            self.line(line)
-
-    def words(self, text: str, style: str = "", indent: str = "  ", hanging: str = "    ") -> None:
-        """Wrapped between words."""
-        wrap = textwrap.TextWrapper(self.width, initial_indent=indent, subsequent_indent=hanging, break_on_hyphens=False)
-        for one in wrap.wrap(clean(text)):
-            self.line(one, style)
-
-    def table(self, columns: Sequence[str], rows: Sequence[Row], left: Sequence[str] = ()) -> None:
-        """Numbers to the right, the columns in `left` to the left."""
-        if not rows:
-            return
-        widths = [max(len(name), *(len(row[index]) for row in rows)) for index, name in enumerate(columns)]
-        gap = 2 if sum(widths) + 2 * len(widths) - 2 <= self.width else 1
-        table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style=FAINT)
-        for index, name in enumerate(columns):
-            rigid = widths[index] if index < len(columns) - 1 else None  # only the last column gives way
-            justify: Literal["left", "right"] = "left" if name in left else "right"
-            table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=rigid)
-        for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(cell, FAINT if cell == "-" else "") for cell in row))
-        self._console.print(table)
-
-    def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self._file.getvalue().rstrip("\n").split("\n"))
-
-
-def _headline(page: _Page, report: Report) -> None:
+def _headline(page: Page, report: Report) -> None:
     who = clean(f"{report.device} {report.function}")
     driver = f", driver {clean(report.driver)}" if report.driver else ""
     if report.status & 0x8000_0000:
@@ -117,11 +61,12 @@ def _headline(page: _Page, report: Report) -> None:
     page.line(f"{plural(report.cpus, 'processor')}, {report.time_ns:,} ns of virtual time")
 
 
-def _resources(page: _Page, report: Report) -> None:
+def _resources(page: Page, report: Report) -> None:
     if not report.descriptors and report.kind == "none":
         page.heading("Resources", "none granted")
         if report.why:
             page.words(f"because: {report.why}")
+        _notes(page, report)
         return
     gist = KINDS[report.kind]
     if report.kind in ("msi-x", "msi"):
@@ -142,6 +87,12 @@ def _resources(page: _Page, report: Report) -> None:
         index = str(first[0]) if first is last else f"{first[0]}-{last[0]}"
         rows.append([index, first[1]["type"], _descriptor([one for _, one in group])])
     page.table(["#", "type", "translated"], rows, left=["type", "translated"])
+    _notes(page, report)
+
+
+def _notes(page: Page, report: Report) -> None:
+    for note in report.notes:
+        page.words(f"note: {note}", hanging="        ")
 
 
 def _grant(one: dict[str, Any]) -> str:
@@ -171,21 +122,21 @@ def _descriptor(group: list[dict[str, Any]]) -> str:
     return ", ".join(f"{key} {value}" for key, value in union.items())
 
 
-def _map(page: _Page, report: Report) -> None:
+def _map(page: Page, report: Report) -> None:
     if report.line is not None:
         _line_map(page, report.line, report.interrupts)
     elif report.kind != "none":
         _message_map(page, report)
 
 
-def _line_map(page: _Page, line: dict[str, Any], interrupts: Sequence[InterruptRow]) -> None:
+def _line_map(page: Page, line: dict[str, Any], interrupts: Sequence[InterruptRow]) -> None:
     page.heading("Map", "line → vector → processors → interrupt object → what it serves")
     served: list[InterruptRow | None] = [row for row in interrupts if row.vector == line["vector"]]
     where: Row = [f"GSI {line['gsi']}", f"{line['vector']:#x}", ranges(line["cpus"]), str(line["irql"])]
     page.table(["line", "vector", "cpus", *OBJECT], [[*where, *_object(row)] for row in served or [None]], left=OBJECT[1:])
 
 
-def _message_map(page: _Page, report: Report) -> None:
+def _message_map(page: Page, report: Report) -> None:
     objects: dict[int | None, InterruptRow] = {r.message: r for r in reversed(report.interrupts) if r.message is not None}
     entries = report.kind == "msi-x"  # MSI has no table: its messages are the OS messages
     what = "MSI-X table entry → OS message" if entries else "MSI message"
@@ -215,7 +166,7 @@ def _object(row: InterruptRow | None) -> Row:
     return [f"{row.object}{name}", serves(row.serves) or "-"]
 
 
-def _messages(page: _Page, report: Report) -> None:
+def _messages(page: Page, report: Report) -> None:
     rows = [row for row in report.messages if report.kind == "msi-x" or row.message is not None or row.sent]
     if not any(row.sent for row in rows):
         page.heading("Messages", "none was sent" + ("; the function interrupts by its line" if report.line is not None else ""))
@@ -259,7 +210,7 @@ def _cells(counts: Sequence[int]) -> Row:
     return [Text(count(n), BAD) if n and name in LOST else count(n) for n, name in zip(counts, COUNTS, strict=False)]
 
 
-def _interrupts(page: _Page, report: Report) -> None:
+def _interrupts(page: Page, report: Report) -> None:
     rows = report.interrupts
     if not rows:
         return
@@ -290,13 +241,13 @@ def _each(ns: int, calls: int) -> str:
     return count(round(ns / calls)) if calls else "-"
 
 
-def _callbacks(page: _Page, report: Report) -> None:
+def _callbacks(page: Page, report: Report) -> None:
     if report.callbacks:
         page.heading("Callbacks", "in the order of their calls")
         page.words(" → ".join(compressed([name for name, _ in report.callbacks])), hanging="  ")
 
 
-def _registers(page: _Page, report: Report) -> None:
+def _registers(page: Page, report: Report) -> None:
     reads, writes = plural(report.register_reads, "read"), plural(report.register_writes, "write")
     if not report.reads_at_dirql:
         page.heading("Registers", f"{reads}, {writes}; none read at DIRQL")
@@ -308,7 +259,7 @@ def _registers(page: _Page, report: Report) -> None:
     page.table(["  register", "reads"], [[f"  {row[0]}", row[1]] for row in _shortened(rows)], left=["  register"])
 
 
-def _verdict(page: _Page, report: Report) -> None:
+def _verdict(page: Page, report: Report) -> None:
     if report.unserved:
         page.heading("Unserved", "work that the device still has outstanding")
         for what in _limited(report.unserved):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-__all__ = ["clean", "compressed", "count", "plural", "ranges", "runs", "serves"]
+__all__ = ["clean", "compressed", "count", "plural", "ranges", "runs", "serves", "sources"]
 
 T = TypeVar("T")
 LONGEST = 12  # words of a sequence that is told once
@@ -37,12 +37,16 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(str(g[0]) if len(g) == 1 else f"{g[0]}-{g[-1]}" for g in groups) or "-"
 
 
-def serves(sources: Iterable[str]) -> str:
+def sources(told: Iterable[str]) -> list[str]:
+    """`queue 0, queue 1` in one text is two; a list in brackets stays as it was written."""
+    parts = [[text] if _BRACKET.search(text) else text.split(",") for text in told]
+    return [word.strip() for texts in parts for word in texts if word.strip()]
+
+
+def serves(told: Iterable[str]) -> str:
     """What an interrupt serves: `queues 0-2, admin` for `queue 0`, `queue 1`, `queue 2`, `admin`."""
-    told = [[source] if _BRACKET.search(source) else source.split(",") for source in sources]  # a list stays as it was written
-    words = [word.strip() for parts in told for word in parts if word.strip()]
     out = []
-    for prefix, group in groupby(words, lambda word: match[1] if (match := _NUMBERED.fullmatch(word)) else None):
+    for prefix, group in groupby(sources(told), lambda word: match[1] if (match := _NUMBERED.fullmatch(word)) else None):
         if prefix is None:
             out += list(group)
             continue

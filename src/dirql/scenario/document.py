@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dirql.errors import InputError
+from dirql.files import read_file
 
 __all__ = ["KINDS", "Document", "Table", "shown"]
 
@@ -46,18 +47,13 @@ class Document:
     def load(cls, path: Path) -> Document:
         """Reads at most 1 MiB of a file."""
         source = str(path)
-        try:
-            with path.open("rb") as file:
-                data = file.read(LARGEST + 1)
-        except (OSError, ValueError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
-            raise InputError(source, "", reason, "name a scenario file that can be read") from None
+        data = read_file(path, source, LARGEST, "name a scenario file that can be read")
         if len(data) > LARGEST:
             raise InputError(source, "", f"is longer than {LARGEST:#x} bytes", "name a scenario file")
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as problem:
-            where = f"line {data.count(10, 0, problem.start) + 1}"
+            where = str(data.count(10, 0, problem.start) + 1)
             byte = f"byte {data[problem.start]:#x} at offset {problem.start:#x}"
             raise InputError(source, where, f"{byte} is no UTF-8", "save the file as UTF-8") from None
         return cls(source, text)
@@ -68,10 +64,10 @@ class Document:
         return Table(self, (), self.values)
 
     def line(self, path: Path_) -> str:
-        """`line N` of a key, or of the nearest thing around it that has a line."""
+        """The line of a key, or of the nearest thing around it that has a line."""
         while path:
             if path in self.lines:
-                return f"line {self.lines[path]}"
+                return str(self.lines[path])
             path = path[:-1]
         return ""
 
@@ -83,7 +79,7 @@ class Document:
         match = _AT.search(message)
         line = (match[1] or str(text.count("\n") + 1)) if match else ""
         what = message[: match.start()] if match else message
-        return InputError(self.source, f"line {line}" if line else "", f"is no TOML: {what}", "correct the syntax")
+        return InputError(self.source, line, f"is no TOML: {what}", "correct the syntax")
 
 
 class Table:
@@ -106,13 +102,24 @@ class Table:
         """An error about `key` (empty: the table itself)."""
         return self.document.error((*self.path, key) if key else self.path, problem, remedy)
 
+    def said(self, key: str) -> str:
+        """What the file says, as a message begins with it: `[machine] cpus = 65`."""
+        value = self.values[key]
+        if isinstance(value, dict):
+            return f"[{'.'.join([*(part for part in self.path if isinstance(part, str)), key])}]"
+        return f"{self.name} {key} = {shown(value)}" if self.path else f"{key} = {shown(value)}"
+
+    def wrong(self, key: str, limit: str, remedy: str) -> InputError:
+        """An error about the value of `key`: `FILE:LINE: [section] key = value: limit; remedy`."""
+        return self.error(key, f"{self.said(key)}: {limit}", remedy)
+
     def text(self, key: str, default: str = "", choices: Sequence[str] = ()) -> str:
         """A text, one of `choices` if there are any."""
         value: str = self._get(key, str, default)
         if key in self.values and choices and value not in choices:
-            raise self.error(key, f"{key} is {shown(value)}", f"write one of {', '.join(choices)}")
+            raise self.wrong(key, "there is no such choice", f"write one of {', '.join(choices)}")
         if key in self.values and (not value or "\0" in value):
-            raise self.error(key, f"{key} is {shown(value)}", "write a name, or leave the key out")
+            raise self.wrong(key, "it names nothing", "write a name, or leave the key out")
         return value
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -124,14 +131,14 @@ class Table:
         """A key whose presence says all."""
         value: bool = self._get(key, bool, False)
         if key in self.values and not value:
-            raise self.error(key, f"{key} is false", "write true, or leave the key out")
+            raise self.wrong(key, "true is its only value", "write true, or leave the key out")
         return value
 
     def integer(self, key: str, default: int, least: int, most: int) -> int:
         """A whole number within limits."""
         value: int = self._get(key, int, default)
         if not least <= value <= most:
-            raise self.error(key, f"{key} is {number(value)}", f"it must be {number(least)} to {number(most)}")
+            raise self.wrong(key, "out of range", f"write {number(least)} to {number(most)}")
         return value
 
     def table(self, key: str) -> Table | None:
@@ -146,7 +153,7 @@ class Table:
         if isinstance(value, dict):
             return [Table(self.document, (*self.path, key), value)]
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-            raise self.error(key, f"{key} is {shown(value)}", f"write a section [{key}], or several [[{key}]]")
+            raise self.wrong(key, "it has the wrong type", f"write a section [{key}], or several [[{key}]]")
         return [Table(self.document, (*self.path, key, index), one) for index, one in enumerate(value)]
 
     def read(self, key: str, reader: Callable[[Table], Any]) -> Any:
@@ -163,7 +170,7 @@ class Table:
         """A key that is known and cannot be obeyed."""
         self._known.append(key)
         if key in self.values:
-            raise self.error(key, problem, remedy)
+            raise self.wrong(key, problem, remedy)
 
     def exactly_one(self, keys: Sequence[str]) -> str:
         """The one of `keys` that is there."""
@@ -180,8 +187,8 @@ class Table:
             if key not in known:
                 near = get_close_matches(key, known, 1)
                 hint = f"did you mean {near[0]}? " if near else ""
-                what = "sections and keys" if not self.path else "keys"
-                raise self.error(key, f"{self.name} has no {shown(key)}", f"{hint}{what}: {', '.join(known)}")
+                what = "section" if not self.path else "key"
+                raise self.wrong(key, f"there is no such {what}", f"{hint}{what}s: {', '.join(known)}")
 
     def _get(self, key: str, kind: type, default: Any) -> Any:
         self._known.append(key)
@@ -189,7 +196,7 @@ class Table:
             return default
         value = self.values[key]
         if type(value) is not kind:
-            raise self.error(key, f"{key} is {shown(value)}", f"write {KINDS[kind]}")
+            raise self.wrong(key, "it has the wrong type", f"write {KINDS[kind]}")
         return value
 
 
@@ -200,7 +207,7 @@ def shown(value: Any) -> str:
     if isinstance(value, int):
         return number(value)
     if isinstance(value, dict | list):
-        return "a table" if isinstance(value, dict) else "an array"
+        return "{…}" if isinstance(value, dict) else "[…]"
     text = repr(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

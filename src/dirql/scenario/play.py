@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,19 @@ from dirql.device.device import Device
 from dirql.errors import DirqlError, InputError, UsageError
 from dirql.hosts.python import load_object, load_python_driver
 from dirql.kernel.stop import Stop
+from dirql.kernel.unhandled import in_driver
 from dirql.machine.chooser import RandomChooser
 from dirql.pci.dump_function import DumpFunction
 from dirql.pci.function import Function
+from dirql.pnp.grant import ImpossibleGrant
 from dirql.pnp.inf import Inf
 from dirql.report.model import Report
 from dirql.scenario.document import KINDS, shown
 from dirql.scenario.dump_choice import functions_of
 from dirql.scenario.steps import Step
 from dirql.scenario.values import MODELS, DeviceSource, Scenario
-from dirql.system import System
+from dirql.scenario.watchdog import Stalled, Watchdog
+from dirql.system import NoDriver, System
 from dirql.wdf.framework import Verifier
 
 __all__ = ["Play", "build_device", "run"]
@@ -42,8 +46,9 @@ def run(scenario: Scenario) -> Report:
 class Play:
     """A scenario under way: `system`, the functions that are plugged (`cards`), and what it found."""
 
-    def __init__(self, scenario: Scenario, *, trace: bool = False) -> None:
+    def __init__(self, scenario: Scenario, *, trace: bool = False, watchdog: float = 0) -> None:
         self.scenario = scenario
+        self.watchdog = Watchdog(watchdog, self._progress, _files(scenario), lambda: self.system.stopped is not None)
         chooser = RandomChooser(scenario.seed) if scenario.seed is not None else None
         try:
             self.system = System(
@@ -51,9 +56,15 @@ class Play:
                 verifier=Verifier(scenario.verify_kmdf, scenario.verify_driver), memory=scenario.memory,
             )  # fmt: skip
         except OSError as error:
-            what = f"[machine] memory is {scenario.memory:#x}: {error.strerror}"
-            raise InputError(scenario.source, "", what, "this machine has less; ask for fewer bytes") from None
+            what = f"[machine] memory = {scenario.memory:#x}: {error.strerror}"
+            line = scenario.lines.get("machine.memory", "")
+            raise InputError(scenario.source, line, what, "ask for fewer bytes than this machine has") from None
         self.cards: list[_Card] = []
+        with self._watched():
+            self._build()
+
+    def _build(self) -> None:
+        scenario = self.scenario
         for source in scenario.devices:
             function = build_device(scenario, source)
             if any(function.name == card.function.name for card in self.cards):
@@ -71,16 +82,25 @@ class Play:
         """Enumerate, grant, start; an NTSTATUS."""
         if not any(driver.python for driver in self.scenario.drivers):
             raise InputError(self.scenario.source, "", "there is no driver", '[driver] python = "driver.py:Class" names one')
-        return self.system.start(self.scenario.grant)
+        scenario = self.scenario
+        try:
+            with self._watched():
+                return self.system.start(scenario.grant)
+        except ImpossibleGrant as problem:
+            said = f"{scenario.grant_said}: {problem.reason}" if scenario.grant_said else str(problem)
+            raise InputError(scenario.source, scenario.lines.get("grant", ""), said) from None
+        except NoDriver as problem:
+            raise InputError(scenario.source, scenario.lines.get("driver", ""), str(problem)) from None
 
     def run(self) -> list[Report]:
         """From the start to the reports of all devices."""
         try:
-            if ntstatus.nt_success(self.start()):
-                self._work()
-            self.system.run()
-            self.system.shut_down()
-            return self.reports()
+            with self._watched():
+                if ntstatus.nt_success(self.start()):
+                    self._work()
+                self.system.run()
+                self.system.shut_down()
+                return self.reports()
         except DirqlError:
             raise
         except Exception as problem:  # a model that the report asked, for example
@@ -91,10 +111,34 @@ class Play:
         """Of each device, as it is now."""
         return [self.system.report(card.function) for card in self.cards]
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """The watchdog is on; what it ends outside of the machine, where there is nothing to report, is an InputError."""
+        try:
+            with self.watchdog.watching():
+                yield
+        except Stalled as stop:
+            _blame(stop, self._endless)
+            raise
+        except InputError as problem:  # what loaded the file told of the stop as of any exception
+            if isinstance(problem.__context__, Stalled):
+                raise InputError(problem.source, problem.where, self._endless) from None
+            raise
+
+    @property
+    def _endless(self) -> str:
+        return f"has not come to an end in {self.watchdog.seconds:g} s of real time; mend it, or give --watchdog more"
+
+    def _progress(self) -> object:
+        """What changes whenever the machine gets on."""
+        machine = self.system.machine
+        return machine.time, [cpu.now for cpu in machine.cpus], len(self.system.framework.callbacks)
+
     def _work(self) -> None:
         scenario = self.scenario
         if scenario.workload:
-            self._call(scenario.workload, self.cards[0].function, scenario.workload_where)
+            where, said = scenario.lines.get("workload.call", ""), f"[workload] call = {shown(scenario.workload)}"
+            self._call(scenario.workload, self.cards[0].function, Step("call", where=where, said=said))
         elif not scenario.steps:
             for card in self.cards:
                 self._stimulate(card, Step("exercise"))
@@ -111,12 +155,15 @@ class Play:
             case "run_ns":
                 system.run(for_ns=step.value)
             case "call":
-                self._call(step.value, function, step.where)
+                self._call(step.value, function, step)
             case "rebalance" | "remove" | "surprise_remove" if card.gone:
-                problem = f"{function.name} was removed by a step before"
+                problem = f"{step.said}: {function.name} was removed by a step before"
                 raise InputError(self.scenario.source, step.where, problem, "drop this step")
             case "rebalance":
-                status = system.rebalance(function, step.value)
+                try:
+                    status = system.rebalance(function, step.value)
+                except ImpossibleGrant as error:
+                    raise InputError(self.scenario.source, step.where, f"{step.said}: {error}") from None
                 card.gone = not ntstatus.nt_success(status) and system.node(function).stack is None
             case "remove":
                 card.gone = ntstatus.nt_success(system.remove(function))
@@ -132,34 +179,38 @@ class Play:
         method = getattr(card.function, step.action, None)
         if method is None:
             if step.where:
-                problem = f"{card.function.name} has no {step.action}()"
+                problem = f"{step.said}: {card.function.name} has no {step.action}()"
                 raise InputError(self.scenario.source, step.where, problem, 'call = "file.py:function" can do anything')
             return
-        _bind(method, step.action, arguments, self.scenario.source, step.where)
-        self._guard(lambda: method(**arguments), step.where)
+        _bind(method, step.action, arguments, self.scenario.source, lambda key: (step.where, f"[step.{step.action}]"))
+        self._guard(lambda: method(**arguments), step)
 
-    def _call(self, reference: str, function: Function, where: str) -> None:
-        scenario = self.scenario
+    def _call(self, reference: str, function: Function, step: Step) -> None:
+        scenario, where = self.scenario, step.where
         routine = load_object(reference, scenario.base)
         if not callable(routine):
-            raise InputError(scenario.source, where, f"{reference} is no function", "name a function of one or two arguments")
+            problem = f"{step.said}: that is no function"
+            raise InputError(scenario.source, where, problem, "name a function of one or two arguments")
         wanted = [p for p in inspect.signature(routine).parameters.values() if p.default is p.empty and p.kind in _POSITIONAL]
         arguments: list[Any] = [function] if len(wanted) == 1 else [self.system, function]
         if len(wanted) not in (1, 2):
-            problem = f"{reference} takes {len(wanted)} arguments"
+            problem = f"{step.said}: it takes {len(wanted)} arguments"
             raise InputError(scenario.source, where, problem, "it is called with (card), or (system, card)")
-        self._guard(lambda: routine(*arguments), where)
+        self._guard(lambda: routine(*arguments), step)
 
-    def _guard(self, action: Callable[[], Any], where: str) -> None:
+    def _guard(self, action: Callable[[], Any], step: Step) -> None:
         """What goes wrong in a user's file is told with its line; what dirql refuses, with the line of the scenario."""
         try:
             action()
-        except Stop:
-            return  # the machine stands still, and the report says why
+        except Stop as stop:  # the machine stands still, and the report says why
+            if self.system.stopped is None:
+                stop.locate(in_driver(stop))
+                self.system.stop(stop)
         except InputError:
             raise
         except DirqlError as problem:
-            raise InputError(self.scenario.source, where, str(problem)) from None
+            said = f"{step.said}: {problem}" if step.said else str(problem)
+            raise InputError(self.scenario.source, step.where, said) from None
         except Exception as problem:
             _blame(problem)
             raise
@@ -168,7 +219,8 @@ class Play:
         try:
             self.system.pnp.arbiter.reserve(cpu, count)
         except UsageError as problem:
-            raise InputError(self.scenario.source, "", f"[grant] reserve: {problem}", "reserve fewer") from None
+            line = self.scenario.lines.get("grant.reserve", "")
+            raise InputError(self.scenario.source, line, f"[grant.reserve] {cpu} = {count}: {problem}", "reserve fewer") from None
 
 
 @dataclass
@@ -179,6 +231,7 @@ class _Card:
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_OPTIONS = "[device.options]"
 _PACKAGE = Path(__file__).parent.parent
 _PLAIN = {"bool": bool, bool: bool, "int": int, int: int, "str": str, str: str}  # annotations that tell what a file must give
 
@@ -192,18 +245,20 @@ def build_device(scenario: Scenario, source: DeviceSource) -> Function:
     else:
         model = load_object(source.reference, scenario.base, Device)
     if not (inspect.isclass(model) and issubclass(model, Device)):
-        raise InputError(scenario.source, source.where, f"{source.reference} is no dirql.device.Device", "name a model's class")
+        what = f"[device] model = {shown(source.reference)}: that is no dirql.device.Device"
+        raise InputError(scenario.source, source.where, what, "name a model's class")
     options = dict(source.options)
     if source.name:
         options["name"] = source.name
-    _bind(model, source.reference, options, scenario.source, source.where)
+    _bind(model, source.reference, options, scenario.source, lambda key: (source.option_lines.get(key, source.where), _OPTIONS))
     try:
         built: Device = model(**options)
     except DirqlError as problem:
-        raise InputError(scenario.source, source.where, str(problem), "correct [device.options]") from None
+        what = f"{_OPTIONS}: {problem}" if source.options else str(problem)
+        raise InputError(scenario.source, source.where, what, f"correct {_OPTIONS}") from None
     except Exception as problem:
         what = f"{source.reference}: {type(problem).__name__}: {problem}"
-        raise InputError(scenario.source, source.where, what, "correct [device.options], or the model") from problem
+        raise InputError(scenario.source, source.where, what, f"correct {_OPTIONS}, or the model") from problem
     if "endpoint" not in vars(built):
         what = f"{source.reference}: {model.__name__}.__init__ leaves out Device's"
         raise InputError(scenario.source, source.where, what, "call super().__init__(name=name) first")
@@ -218,31 +273,45 @@ def _dump(scenario: Scenario, source: DeviceSource) -> DumpFunction:
     return DumpFunction(found[0].sized(source.bars))
 
 
-def _bind(target: Callable[..., Any], name: str, arguments: Mapping[str, Any], source: str, where: str) -> None:
-    """InputError unless every argument is one that `target` has, and none that it needs is missing."""
+def _bind(
+    target: Callable[..., Any], name: str, arguments: Mapping[str, Any], source: str, place: Callable[[str], tuple[str, str]]
+) -> None:
+    """InputError unless every argument is one that `target` has, and none that it needs is missing; `place` tells the line and
+    the section of one."""
     signature = inspect.signature(target)
     known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
     has = f"it has {', '.join(known)}" if known else "it has none"
     for key in arguments:
         if key not in known and not open_ended:
-            raise InputError(source, where, f"{name} has no option {key!r}", has)
+            where, section = place(key)
+            raise InputError(source, where, f"{section} {key} = {shown(arguments[key])}: {name} has no such option", has)
     try:
         signature.bind(**arguments)
     except TypeError as problem:
-        raise InputError(source, where, f"{name}: {problem}", has) from None
+        where, section = place("")
+        raise InputError(source, where, f"{section}: {name}: {problem}", has) from None
     for key, value in arguments.items():
         kind = _PLAIN.get(signature.parameters[key].annotation) if key in signature.parameters else None
         if kind is not None and type(value) is not kind:
-            raise InputError(source, where, f"{name}: {key} is {shown(value)}", f"write {KINDS[kind]}")
+            where, section = place(key)
+            what = f"{section} {key} = {shown(value)}: {name} wants another type"
+            raise InputError(source, where, what, f"write {KINDS[kind]}")
 
 
-def _blame(problem: Exception) -> None:
+def _files(scenario: Scenario) -> list[Path]:
+    """The user's Python files that the scenario names."""
+    named = [driver.python for driver in scenario.drivers] + [device.reference for device in scenario.devices]
+    named += [scenario.workload, *(step.value for step in scenario.steps if step.action == "call")]
+    return [scenario.base / name.partition(":")[0] for name in named if ".py" in name]
+
+
+def _blame(problem: BaseException, what: str = "") -> None:
     """InputError with the line of the user's file where it went wrong; nothing where no such file had a part in it."""
     theirs = [f for f in traceback.extract_tb(problem.__traceback__) if not _ours(f.filename)]
     if theirs:
-        what = f"{type(problem).__name__}: {problem}"
-        raise InputError(theirs[-1].filename, f"line {theirs[-1].lineno}", what) from problem
+        what = what or f"{type(problem).__name__}: {problem}"
+        raise InputError(theirs[-1].filename, str(theirs[-1].lineno), what) from problem
 
 
 def _ours(file: str) -> bool:

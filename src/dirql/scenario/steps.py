@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dirql.pnp.grant import GrantChoice
-from dirql.scenario.document import Table, shown
+from dirql.scenario.document import Table
 
 __all__ = ["Step", "check_reference", "read_grant", "read_steps"]
 
@@ -36,6 +36,7 @@ class Step:
     value: Any = None
     device: str = ""
     where: str = ""
+    said: str = ""  # `[[step]] submit = 9`
 
 
 def read_steps(tables: Sequence[Table], names: Sequence[str]) -> tuple[Step, ...]:
@@ -65,11 +66,11 @@ def _step(table: Table, names: Sequence[str]) -> Step:
             value = _arguments(table, action)
         case _:
             table.only_true(action)
-    return Step(action, value, device, table.document.line((*table.path, action)))
+    return Step(action, value, device, table.document.line((*table.path, action)), table.said(action))
 
 
 def _nameless(table: Table) -> str:
-    raise table.error("device", f"device is {shown(table.values['device'])}", "no [[device]] has a name; give it one")
+    raise table.wrong("device", "no [[device]] has a name", "give it one: name = …")
 
 
 def _arguments(table: Table, action: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _arguments(table: Table, action: str) -> dict[str, Any]:
     if type(value) is int:
         return {FIRST_ARGUMENT[action]: value}
     first = FIRST_ARGUMENT[action]
-    raise table.error(action, f"{action} is {shown(value)}", f"write {action} = {{ {first} = 0 }}, or {action} = 0 for short")
+    raise table.wrong(action, "it has the wrong type", f"write {action} = {{ {first} = 0 }}, or {action} = 0 for short")
 
 
 def read_grant(table: Table, also: tuple[str, ...] = ()) -> GrantChoice:
@@ -102,4 +103,4 @@ def check_reference(table: Table, key: str, reference: str) -> None:
     """InputError unless it reads `file.py:name`."""
     file, _, name = reference.partition(":")
     if not file.endswith(".py") or not name.isidentifier():
-        raise table.error(key, f"{key} is {shown(reference)}", 'write "file.py:function"')
+        raise table.wrong(key, "it names no function of a file", 'write "file.py:function"')

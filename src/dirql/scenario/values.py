@@ -7,7 +7,7 @@ Limits: one [grant] for all devices; images (.sys), VFIO and vfio-user are recog
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +39,7 @@ class DeviceSource:
     options: Mapping[str, Any] = field(default_factory=dict)
     bars: Mapping[int, int] = field(default_factory=dict)
     where: str = ""
+    option_lines: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,16 @@ class Scenario:
     drivers: tuple[DriverSource, ...] = ()
     grant: GrantChoice = field(default_factory=GrantChoice)
     reserve: Mapping[int, int] = field(default_factory=dict)
+    grant_said: str = ""
     workload: str = ""
-    workload_where: str = ""
     steps: tuple[Step, ...] = ()
+    lines: Mapping[str, str] = field(default_factory=dict)  # of `machine.memory`, `grant`, `grant.reserve`, `workload.call`
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:
         """From a TOML file; whatever is wrong with it is an InputError that names the line."""
         path = Path(path)
-        try:
-            return cls._read(Document.load(path), path.parent)
-        except ValueError as problem:  # a NUL in the name
-            raise InputError(repr(str(path)), "", str(problem), "name a file") from None
+        return cls._read(Document.load(path), path.parent)
 
     @classmethod
     def parse(cls, text: str, *, source: str = "<scenario>", base: Path | None = None) -> Scenario:
@@ -93,7 +92,8 @@ class Scenario:
         devices = tuple(_device(table) for table in top.tables("device"))
         drivers = tuple(_driver(table) for table in top.tables("driver"))
         choice, reserve = top.read("grant", lambda table: _grant(table, machine.get("cpus", 4))) or (GrantChoice.all(), {})
-        workload = top.read("workload", _workload) or ("", "")
+        said = _said(top.table("grant"), ["messages", "one", "line"])
+        workload = top.read("workload", _workload) or ""
         names = [device.name for device in devices if device.name]
         steps = read_steps(top.tables("step"), names)
         top.done()
@@ -101,11 +101,26 @@ class Scenario:
             raise InputError(document.source, "", "there is no [device]", 'add one: model = "mqueue", or dump = "lspci.txt"')
         for index, device in enumerate(devices):
             if device.name and any(device.name == other.name for other in devices[:index]):
-                raise InputError(document.source, device.where, f"a second device is named {device.name!r}", "name it otherwise")
+                problem = f"[[device]] name = {shown(device.name)}: a second device has this name"
+                raise InputError(document.source, device.where, problem, "name it otherwise")
         return cls(
-            document.source, base, devices=devices, drivers=drivers, grant=choice, reserve=reserve,
-            workload=workload[0], workload_where=workload[1], steps=steps, **machine, **verifier,
+            document.source, base, devices=devices, drivers=drivers, grant=choice, reserve=reserve, grant_said=said[1],
+            workload=workload, steps=steps, lines=_lines(document) | {"grant": said[0]}, **machine, **verifier,
         )  # fmt: skip
+
+
+def _lines(document: Document) -> dict[str, str]:
+    """Of the values that prove impossible only when the machine is built."""
+    paths = (("machine", "memory"), ("grant", "reserve"), ("driver",), ("device",), ("workload", "call"))
+    return {".".join(path): document.line(path) for path in paths}
+
+
+def _said(table: Table | None, keys: Sequence[str]) -> tuple[str, str]:
+    """The line and the words of the one of `keys` that is there."""
+    present = [key for key in keys if table is not None and key in table]
+    if table is None or not present:
+        return "", ""
+    return table.document.line((*table.path, present[0])), table.said(present[0])
 
 
 def _machine(table: Table) -> dict[str, Any]:
@@ -118,7 +133,7 @@ def _machine(table: Table) -> dict[str, Any]:
         "costs": table.read("costs", _costs) or Costs(),
     }
     if memory % PAGE:
-        raise table.error("memory", f"memory is {memory:#x} bytes", f"it must be a multiple of {PAGE:#x}")
+        raise table.wrong("memory", "no whole number of pages", f"write a multiple of {PAGE:#x}")
     table.done(["seed"])
     return values
 
@@ -127,7 +142,7 @@ def _costs(table: Table) -> Costs:
     values = {one.name: table.integer(one.name, one.default, 0, NEVER) for one in fields(Costs) if isinstance(one.default, int)}
     for key in ("clock_tick", "lead"):
         if values[key] == 0:
-            raise table.error(key, f"{key} is 0", "it must be 1 or more nanoseconds")
+            raise table.wrong(key, "time would stand still", "write 1 or more nanoseconds")
     table.done()
     return Costs(**values)
 
@@ -148,13 +163,14 @@ def _device(table: Table) -> DeviceSource:
     kind: Literal["model", "dump"] = "model" if table.exactly_one(["model", "dump"]) == "model" else "dump"
     if kind == "model" and ".py" not in model and model not in MODELS:
         remedy = f"write file.py:Class, or one that ships: {', '.join(sorted(MODELS))}"
-        raise table.error("model", f"there is no model {shown(model)}", remedy)
+        raise table.wrong("model", "there is no such model", remedy)
     for key, wrong in (("options", "dump"), ("name", "dump"), ("function", "model"), ("bars", "model")):
         if key in table and kind == wrong:
             other = "model" if wrong == "dump" else "dump"
-            raise table.error(key, f"{key} has no meaning with {wrong}", f"it belongs to {other} = …")
-    where = table.document.line(table.path)
-    return DeviceSource(kind, model or dump, name, function, dict(options.values) if options else {}, bars, where)
+            raise table.wrong(key, f"it has no meaning with {wrong}", f"it belongs to {other} = …")
+    where, told = table.document.line(table.path), dict(options.values) if options else {}
+    lines = {key: table.document.line((*table.path, "options", key)) for key in told}
+    return DeviceSource(kind, model or dump, name, function, told, bars, where, lines)
 
 
 def _bars(table: Table) -> dict[int, int]:
@@ -163,7 +179,7 @@ def _bars(table: Table) -> dict[int, int]:
         if key in table:
             size = sizes[int(key)] = table.integer(key, 0, 4, 1 << 62)
             if size & (size - 1):
-                raise table.error(key, f"BAR {key} has {size:#x} bytes", "a size is a power of two")
+                raise table.wrong(key, "a BAR's size is a power of two", "write the size that lspci -v prints")
     table.done([str(index) for index in range(BAR_COUNT)])
     return sizes
 
@@ -197,11 +213,11 @@ def _reserve(table: Table, cpus: int) -> dict[int, int]:
     return counts
 
 
-def _workload(table: Table) -> tuple[str, str]:
+def _workload(table: Table) -> str:
     reference = table.text("call")
     if "call" not in table:
         table.done()
         raise table.error("", "[workload] says nothing", 'add call = "file.py:function", or leave the section out')
     check_reference(table, "call", reference)
     table.done()
-    return reference, table.document.line((*table.path, "call"))
+    return reference

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from dirql import ntstatus
+from dirql.callback import refuse_asynchronous_methods
 from dirql.ddi import ddi
 from dirql.errors import UsageError
 from dirql.kernel.irql import PASSIVE_LEVEL
+from dirql.reserved import refuse_clashes, refuse_misspelt
 from dirql.wdf.creation import limited_to
 from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.idle import Idle, S0IdleSettings
@@ -20,7 +22,6 @@ from dirql.wdf.lock import callback_lock
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
 from dirql.wdf.pnp_state import PnpState, PnpStateMachine
 from dirql.wdf.power_state import PowerSequence
-from dirql.wdf.reserved import refuse_clashes, refuse_misspelt
 from dirql.wdf.resource_list import CmResourceList
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Device(Object):
         super().__init_subclass__()
         refuse_misspelt(cls, Device, "evt_device_", "device")
         refuse_clashes(cls, Device)
+        refuse_asynchronous_methods(cls, [name for name in dir(Device) if name.startswith("evt_")])
 
     @classmethod
     def create(cls, init: DeviceInit, attributes: ObjectAttributes | None = None) -> Self:

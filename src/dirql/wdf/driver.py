@@ -5,10 +5,11 @@ from __future__ import annotations
 from inspect import signature
 from typing import TYPE_CHECKING
 
+from dirql.callback import refuse_asynchronous_methods
 from dirql.errors import UsageError
+from dirql.reserved import refuse_clashes, refuse_misspelt
 from dirql.wdf.framework import Framework
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
-from dirql.wdf.reserved import refuse_clashes, refuse_misspelt
 
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
@@ -25,9 +26,13 @@ class Driver(Object):
 
     kind = "WDFDRIVER"
     deletable = False
+    entry_status = 0  # what DriverEntry returned; a Python driver's is its module, which was loaded
 
     def __init__(self, framework: Framework, attributes: ObjectAttributes | None = None) -> None:
         super().__init__(framework, None, attributes, type(self).__name__)
+        self._settle_attributes()
+
+    def _settle_attributes(self) -> None:
         if self.attributes.execution_level == ExecutionLevel.InheritFromParent:
             self.attributes.execution_level = ExecutionLevel.Dispatch
         if self.attributes.synchronization_scope == SynchronizationScope.InheritFromParent:
@@ -37,6 +42,7 @@ class Driver(Object):
         super().__init_subclass__()
         refuse_misspelt(cls, Driver, "evt_driver_", "driver")
         refuse_clashes(cls, Driver)
+        refuse_asynchronous_methods(cls, [name for name in dir(Driver) if name.startswith("evt_")])
 
     @property
     def kernel(self) -> Kernel:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dirql import ntstatus
+from dirql.errors import UsageError
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.timer import Ktimer
 from dirql.kernel.wait import Event, wait
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from dirql.wdf.device import Device
 
 __all__ = ["Idle", "S0IdleSettings"]
+
+MAXULONG = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class Idle:
         """The driver's settings."""
         if not 2 <= settings.dx_state <= 4:
             raise ntstatus.StatusError(ntstatus.STATUS_INVALID_PARAMETER, f"DxState {settings.dx_state} is not D1 to D3 (2 to 4)")
+        timeout = settings.idle_timeout
+        if not (isinstance(timeout, int) and 0 <= timeout <= MAXULONG):
+            limit = f"IdleTimeout is a ULONG of milliseconds, 0 to {MAXULONG:#x}"
+            raise UsageError(f"WdfDeviceAssignS0IdleSettings: idle_timeout {timeout!r:.40}; {limit}")
         self.settings = settings
         self._restart_timer()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from dirql.callback import refuse_asynchronous
 from dirql.ddi import ddi
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.interrupt import KInterrupt
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from dirql.wdf.device import Device
 
 __all__ = ["Interrupt"]
-
 
 
 class Interrupt(Object):
@@ -121,6 +121,7 @@ class Interrupt(Object):
     @ddi("WdfInterruptSynchronize")
     def synchronize(self, callback: Callable[[Interrupt, Any], bool], context: Any = None) -> bool:
         """WdfInterruptSynchronize: `callback(interrupt, context)` at the synchronise IRQL with the interrupt's lock."""
+        refuse_asynchronous(callback, "WdfInterruptSynchronize: EvtInterruptSynchronize")
         if self.config.passive_handling:
             if not self.framework.allowed(PASSIVE_LEVEL, "WdfInterruptSynchronize"):
                 return False

@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from dirql import ntstatus
+from dirql.callback import refuse_asynchronous
 from dirql.ddi import ddi
 from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from dirql.wdf.device import Device
 
 __all__ = [
-    "ExecutionLevel", "Object", "ObjectAttributes", "SynchronizationScope", "create_object", "expect", "expect_parameter",
+    "ExecutionLevel", "HostContext", "Object", "ObjectAttributes", "SynchronizationScope", "create_object", "expect",
+    "expect_parameter",
 ]  # fmt: skip
 
 # Parameter 1 of WDF_VIOLATION (facts §5.3).
@@ -91,7 +93,15 @@ class ObjectAttributes:
 
     def copy(self) -> ObjectAttributes:
         """The framework keeps what the driver passed, not the driver's structure."""
+        _refuse_asynchronous_fields(self, "WDF_OBJECT_ATTRIBUTES")
         return replace(self)
+
+
+class HostContext:
+    """A context that a host keeps where its driver can reach it, and takes back when the object is destroyed."""
+
+    def free(self) -> None:
+        """Its object is destroyed."""
 
 
 class Object:
@@ -118,8 +128,7 @@ class Object:
             if parent.deleting:
                 raise ntstatus.StatusError(ntstatus.STATUS_DELETE_PENDING, f"parent {parent.name} is being deleted")
             parent.children.append(self)
-        if self.attributes.context_type is not None:
-            self._contexts[self.attributes.context_type] = self.attributes.context_type()
+        self._make_context(self.attributes)
 
     @ddi("WdfObjectDelete")
     def delete(self) -> None:
@@ -173,6 +182,17 @@ class Object:
             self._further.append(attributes.copy())
         return self._contexts[type_]
 
+    def _make_context(self, attributes: ObjectAttributes) -> Any:
+        type_ = attributes.context_type
+        if type_ is not None:
+            self._contexts[type_] = type_()
+            return self._contexts[type_]
+        return None
+
+    def has_context(self, type_: type) -> bool:
+        """True if a context of that type is attached."""
+        return type_ in self._contexts
+
     @property
     def context(self) -> Any:
         """The context given at creation: short for `get_typed_context` where there is one type. None without."""
@@ -217,6 +237,9 @@ class Object:
             for attributes in (self.attributes, *self._further):
                 if attributes.evt_destroy_callback is not None:
                     self.framework.call("EvtDestroyCallback", self, attributes.evt_destroy_callback, self)
+            for context in self._contexts.values():
+                if isinstance(context, HostContext):
+                    context.free()
             self.on_destroy()
 
     def _refuse_if_freed(self, routine: str) -> None:
@@ -262,7 +285,16 @@ def expect(value: Any, type_: type[H], routine: str) -> H:
 
 
 def expect_parameter(value: Any, name: str, routine: str) -> None:
-    """Bugcheck 10D/4 when a required pointer is NULL (facts §5.3)."""
+    """Bugcheck 10D/4 when a required pointer is NULL (facts §5.3); UsageError for a callback, or a configuration with one, that
+    is no plain function."""
     if value is None:
         why = f"{routine}: required parameter {name} is NULL"
         raise BugCheck(WDF_VIOLATION, REQUIRED_PARAMETER_IS_NULL, why=why)
+    refuse_asynchronous(value, f"{routine}: {name}")
+    _refuse_asynchronous_fields(value, routine)
+
+
+def _refuse_asynchronous_fields(structure: Any, who: str) -> None:
+    for field, callback in getattr(structure, "__dict__", {}).items():
+        if field.startswith("evt_"):
+            refuse_asynchronous(callback, f"{who}: {field}")

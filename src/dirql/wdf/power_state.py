@@ -103,9 +103,13 @@ class PowerSequence:
 
     def _connect_interrupts(self) -> bool:
         """Each in creation order: connected and enabled before the next is connected (facts §3.1 step 7). After a failure none
-        is connected, those included that stayed so in Dx; EvtInterruptDisable is for those that were enabled (§3.5)."""
+        is connected, those included that stayed so in Dx; EvtInterruptDisable is for those that were enabled (§3.5).
+
+        Model choice: one that WdfInterruptEnable connected in EvtDeviceD0Exit, behind the way down, stays so in Dx and is left
+        alone here, so that EvtInterruptEnable and EvtInterruptDisable come in turns.
+        """
         for interrupt in self.device.interrupts:
-            if interrupt.force_disconnected:
+            if interrupt.force_disconnected or interrupt.enabled:
                 continue
             if not (ntstatus.nt_success(connect(interrupt)) and ntstatus.nt_success(enable(interrupt))):
                 self._interrupts_down()

@@ -12,8 +12,8 @@ from typing import Any
 
 from dirql import ntstatus
 from dirql.ddi import ddi, ddi_create
-from dirql.errors import UsageError
 from dirql.kernel.dpc import Kdpc
+from dirql.kernel.duration import refuse_no_duration
 from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.kernel.timer import Ktimer
 from dirql.ntstatus import StatusError
@@ -74,8 +74,7 @@ class Timer(Object):
     @ddi("WdfTimerStart")
     def start(self, due: int) -> bool:
         """WdfTimerStart, to expire `due` ns from now (a negative DueTime in C); True if it was running, which it starts anew."""
-        if due < 0:
-            raise UsageError(f"WdfTimerStart of {self.name}: due time {due}; write ns from now, where C has negative 100 ns")
+        refuse_no_duration(f"WdfTimerStart of {self.name}", "due time", due)
         if self.deleting:
             return False
         config = self.config

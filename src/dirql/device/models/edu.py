@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from dirql.device.declare import Bar, Msi
 from dirql.device.device import Device
+from dirql.device.models.times import refuse_no_times
 from dirql.layout import RO, RW, WO, Block, Quad, Register, Word, at
 
 __all__ = ["Edu"]
@@ -100,6 +101,7 @@ class Edu(Device, vendor=0x1234, device=0x11E8, class_code=0x00FF00, revision=0x
     def __init__(
         self, *, msi: bool = True, dma_mask: int = (1 << 28) - 1, factorial_ns: int = 1_000, dma_ns: int = 100_000, name: str = ""
     ) -> None:
+        refuse_no_times("Edu", factorial_ns=factorial_ns, dma_ns=dma_ns)
         if msi:
             super().__init__(name=name)
         else:

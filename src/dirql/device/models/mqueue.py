@@ -72,6 +72,7 @@ from dirql.device.models.mqueue_registers import (
     QueueRegisters,
     register_map,
 )
+from dirql.device.models.times import refuse_no_times
 from dirql.errors import UsageError
 from dirql.pci.function import Cancel
 
@@ -123,6 +124,7 @@ class MultiQueue(Device, vendor=0x1234, device=0x4D51, class_code=0x020000, revi
     ) -> None:
         if not 1 <= queues <= MOST_QUEUES:
             raise UsageError(f"MultiQueue(queues={queues}): the card is built with 1 to {MOST_QUEUES} queues")
+        refuse_no_times("MultiQueue", completion_ns=completion_ns, completion_slack=completion_slack, moderation=moderation)
         vectors = queues + 1
         pba = max(0x800, -(-16 * vectors // 0x800) * 0x800)
         super().__init__(

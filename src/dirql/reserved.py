@@ -1,4 +1,4 @@
-"""Which attribute names a driver's classes cannot use, since the framework's own objects keep theirs under them.
+"""Which attribute names a driver's or a model's class cannot use, since the object of dirql's that it is keeps its own there.
 
 In C a driver's state lives in a context of its own; in Python it shares the object with the framework's. A clash is told
 when the class is made, before anything runs, and costs nothing after that.
@@ -9,33 +9,42 @@ Limits: sees what the class defines and what its functions assign to `self`; not
 from __future__ import annotations
 
 import dis
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType
 
 from dirql.errors import UsageError
+from dirql.findings import defined_at
 
-__all__ = ["refuse_clashes", "refuse_misspelt"]
+__all__ = ["is_ours", "refuse_clashes", "refuse_misspelt"]
 
 PACKAGE = "dirql"
+NOTHING: Mapping[str, str] = {}
 
 
-def refuse_clashes(cls: type, base: type) -> None:
-    """UsageError when `cls`, a driver's, defines or assigns an attribute that the framework's `base` has already."""
-    if _is_ours(cls):
+def refuse_clashes(
+    cls: type, base: type, *, whose: str = "the framework's", hooks: Collection[str] = (), declared: Mapping[str, str] = NOTHING
+) -> None:
+    """UsageError when `cls`, a user's, defines or assigns an attribute that `base`, which is `whose`, has already.
+
+    `hooks` are there to be overridden, as all names are that begin with evt_. `declared` says what those names are that the
+    class may define and not assign.
+    """
+    if is_ours(cls):
         return
     taken = {name for name in dir(base) if not name.startswith(("__", "evt_"))}
     for parent in base.__mro__:
         taken |= {name for code in _codes_of(parent) for name, _ in _stores(code)}
-    remedy = f"the framework's own attribute of a {base.__name__}; choose another name"
+    own = f"{whose} own attribute of a {base.__name__}; choose another name"
     for name, value in vars(cls).items():
-        if name in taken:
-            raise UsageError(f"{_place(value)}{cls.__name__}.{name} is {remedy}")
+        if name in taken and name not in hooks:
+            hook = f", or override on_{name}" if f"on_{name}" in hooks else ""
+            raise UsageError(f"{defined_at(value)}{cls.__name__}.{name} is {own}{hook}")
     for code in _codes_of(cls):
         for name, line in _stores(code):
-            if name in taken:
-                where = f"{Path(code.co_filename).name}:{line}"
-                raise UsageError(f"{where}: {cls.__name__} assigns self.{name}, which is {remedy}")
+            if name in taken or name in declared:
+                what = f"{declared[name]}; choose another name" if name in declared else own
+                raise UsageError(f"{Path(code.co_filename).name}:{line}: {cls.__name__} assigns self.{name}, which is {what}")
 
 
 def refuse_misspelt(cls: type, base: type, prefix: str, kind: str) -> None:
@@ -51,7 +60,8 @@ def refuse_misspelt(cls: type, base: type, prefix: str, kind: str) -> None:
             raise UsageError(f"{cls.__name__}.{name} is no callback of a {kind}; {hint}")
 
 
-def _is_ours(cls: type) -> bool:
+def is_ours(cls: type) -> bool:
+    """True for a class of dirql's own; checking those would cost time at every import."""
     return cls.__module__ == PACKAGE or cls.__module__.startswith(f"{PACKAGE}.")
 
 
@@ -84,12 +94,6 @@ def _loads_self(step: dis.Instruction) -> bool:
     """3.13 and later load two locals with one instruction: the second is on top."""
     last = step.argval[-1] if isinstance(step.argval, tuple) else step.argval
     return step.opname.startswith(("LOAD_FAST", "LOAD_DEREF")) and last == "self"
-
-
-def _place(value: object) -> str:
-    if not isinstance(value, FunctionType):
-        return ""
-    return f"{Path(value.__code__.co_filename).name}:{value.__code__.co_firstlineno}: "
 
 
 def _bare(name: str) -> str:

@@ -1,0 +1,1 @@
+"""The routines that drivers may call, declared by module."""

@@ -1,0 +1,96 @@
+"""A driver image as a framework driver: DriverEntry, WdfDriverCreate, and the callbacks that it registers.
+
+The stub that is linked into every KMDF driver (FxDriverEntry) binds to the framework, calls DriverEntry and displaces
+DriverUnload (facts §6.1); it is the image's own code and runs as such.
+Limits: class extensions and library clients are refused when the driver binds to them.
+"""
+
+from __future__ import annotations
+
+from dirql import ntstatus
+from dirql.ddi import ddi
+from dirql.hosts.sys.address_space import Area, Region
+from dirql.hosts.sys.guest import Guest
+from dirql.hosts.sys.image import Image
+from dirql.hosts.sys.loader import LoadedImage, discard_init, load_image
+from dirql.hosts.sys.nt_structs import DRIVER_EXTENSION, DRIVER_OBJECT, UNICODE_STRING
+from dirql.hosts.sys.strings import unicode_string
+from dirql.ntstatus import StatusError
+from dirql.wdf.device_init import DeviceInit
+from dirql.wdf.driver import Driver
+from dirql.wdf.object import ObjectAttributes
+
+__all__ = ["SysDriver"]
+
+SERVICES = "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\"
+
+
+class SysDriver(Driver):
+    """The WDFDRIVER of an image, there from the moment it is loaded; WdfDriverCreate gives it its callbacks."""
+
+    def __init__(self, guest: Guest, image: Image) -> None:
+        super().__init__(guest.framework)
+        self.guest, self.image = guest, image
+        self.name = image.name
+        self.loaded: LoadedImage = load_image(guest, image)
+        guest.images.append(self.loaded)
+        self.created = False
+        self.kmdf = ""  # the version that it was built for, once it is bound
+        self.globals = 0  # the address of WDF_DRIVER_GLOBALS, once it is bound
+        self.device_add = self.unload = 0
+        self.registry_path = self._registry_path()
+        self.driver_object = self._driver_object()
+        guest.behind[self.driver_object.address] = self
+
+    def enter(self) -> int:
+        """Run DriverEntry; its NTSTATUS."""
+        guest = self.guest
+        self.entry_status = guest.call(self.loaded.entry, self.driver_object.address, self.registry_path.address) & 0xFFFF_FFFF
+        discard_init(guest, self.loaded)
+        return self.entry_status
+
+    @ddi("WdfDriverCreate")
+    def create(self, attributes: ObjectAttributes | None, device_add: int, unload: int, flags: int) -> None:
+        """WdfDriverCreate: STATUS_DRIVER_INTERNAL_ERROR the second time (facts §6.3)."""
+        if self.created:
+            raise StatusError(ntstatus.STATUS_DRIVER_INTERNAL_ERROR, f"{self.name} has its WDFDRIVER already")
+        self.created = True
+        if attributes is not None:
+            if status := attributes.validate(parent_allowed=False):
+                raise StatusError(status, "WDF_OBJECT_ATTRIBUTES of a driver")
+            self.attributes = attributes.copy()
+            self._settle_attributes()
+            self._make_context(self.attributes)
+        self.device_add, self.unload = device_add, unload
+
+    def evt_driver_device_add(self, init: DeviceInit) -> int:
+        """EvtDriverDeviceAdd."""
+        if not self.device_add:
+            return ntstatus.STATUS_INVALID_DEVICE_REQUEST
+        return self.guest.call(self.device_add, self.guest.handle(self), self.guest.handle(init)) & 0xFFFF_FFFF
+
+    def evt_driver_unload(self) -> None:
+        """The DRIVER_OBJECT's DriverUnload: the stub's, which unbinds, after the driver's own."""
+        unload = self.driver_object.DriverUnload
+        if unload:
+            self.guest.call(unload, self.driver_object.address)
+
+    @classmethod
+    def require_callbacks(cls) -> None:
+        """An image says only at run time what it has."""
+
+    def _registry_path(self) -> UNICODE_STRING:
+        text = f"{SERVICES}{self.name.rpartition('.')[0] or self.name}"
+        return unicode_string(self.guest.space, text, "the registry path")
+
+    def _driver_object(self) -> DRIVER_OBJECT:
+        space = self.guest.space
+        length = DRIVER_OBJECT.size + DRIVER_EXTENSION.size
+        region: Region = space.allocate(Area.BUFFER, length, f"the DRIVER_OBJECT of {self.name}")
+        driver_object = DRIVER_OBJECT(space, region.start)
+        driver_object.Type, driver_object.Size = 4, DRIVER_OBJECT.size
+        driver_object.DriverStart, driver_object.DriverSize = self.loaded.base, self.image.size
+        driver_object.DriverInit = self.loaded.entry
+        driver_object.DriverExtension = region.start + DRIVER_OBJECT.size
+        DRIVER_EXTENSION(space, region.start + DRIVER_OBJECT.size).DriverObject = region.start
+        return driver_object

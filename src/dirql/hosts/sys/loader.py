@@ -1,0 +1,100 @@
+"""Puts a driver image into the guest: pages with their rights, imports bound to stubs, instructions to be trapped replaced.
+
+Limits: an image is never unloaded from its addresses while the system lives.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dirql.hosts.sys.address_space import Area, Region
+from dirql.hosts.sys.decode import special_instructions
+from dirql.hosts.sys.image import Image, Section
+from dirql.hosts.sys.page_table import Rights
+from dirql.machine.memory import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from dirql.hosts.sys.guest import Guest
+
+__all__ = ["LoadedImage", "discard_init", "load_image"]
+
+HLT = b"\xf4"
+RUNTIME_FUNCTION = struct.Struct("<III")
+
+
+@dataclass
+class LoadedImage:
+    """An image at its address."""
+
+    image: Image
+    base: int
+    region: Region
+    pageable: list[tuple[int, int]] = field(default_factory=list)  # address ranges that may be touched below DISPATCH_LEVEL only
+
+    @property
+    def entry(self) -> int:
+        """The address of its entry point."""
+        return self.base + self.image.entry
+
+    def __contains__(self, address: int) -> bool:
+        return self.base <= address < self.base + self.image.size
+
+    def words(self, address: int) -> str:
+        """`mqueue.sys+0x1a40`."""
+        return f"{self.image.name}+{address - self.base:#x}"
+
+
+def load_image(guest: Guest, image: Image) -> LoadedImage:
+    """The image in the guest's memory, every import bound."""
+    space = guest.space
+    region = space.allocate(Area.IMAGE, image.size, image.name, Rights.READ | Rights.WRITE)
+    base = region.start
+    space.write(base, bytes(image.laid_out(base)))
+    loaded = LoadedImage(image, base, region)
+    for one in image.imports:
+        address = guest.resolve(one.dll, one.name, one.ordinal, image.name)
+        space.write(base + one.slot, address.to_bytes(8, "little"))
+    starts = _function_starts(guest, loaded)
+    for section in image.sections:
+        if section.executable:
+            _trap(guest, base + section.rva, section, starts)
+    space.pages.protect(base, region.pages, Rights.READ)
+    for section in image.sections:
+        rights = Rights.READ
+        rights |= Rights.WRITE if section.writable else 0
+        rights |= Rights.EXECUTE if section.executable else 0
+        first = base + section.rva
+        space.pages.protect(first & ~(PAGE_SIZE - 1), _pages(first, section.virtual_size), rights)
+        if section.pageable:
+            loaded.pageable.append((first, first + section.virtual_size))
+    return loaded
+
+
+def discard_init(guest: Guest, loaded: LoadedImage) -> None:
+    """After DriverEntry: what only that needed is gone."""
+    for section in loaded.image.sections:
+        if section.discardable:
+            first = loaded.base + section.rva
+            guest.pages.unmap(first, _pages(first, section.virtual_size))
+            guest.processor.forget_code()
+
+
+def _trap(guest: Guest, address: int, section: Section, starts: list[int]) -> None:
+    code = guest.space.read(address, len(section.data))
+    for instruction in special_instructions(code, address, starts):
+        guest.traps.watch(instruction)
+        guest.space.write(instruction.address, HLT)
+
+
+def _function_starts(guest: Guest, loaded: LoadedImage) -> list[int]:
+    directory = loaded.image.exceptions
+    if directory is None:
+        return []
+    table = guest.space.read(loaded.base + directory.rva, directory.size)
+    return [loaded.base + begin for begin, _, _ in RUNTIME_FUNCTION.iter_unpack(table)]
+
+
+def _pages(address: int, length: int) -> int:
+    return -(-((address & PAGE_SIZE - 1) + length) // PAGE_SIZE)

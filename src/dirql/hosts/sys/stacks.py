@@ -1,0 +1,47 @@
+"""Kernel stacks: one for each thread, one for each processor's interrupts and DPCs."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+from dirql.hosts.sys.address_space import AddressSpace, Area, Region
+from dirql.kernel.thread import Thread
+from dirql.machine.cpu import Cpu
+from dirql.machine.memory import PAGE_SIZE
+
+__all__ = ["Stack", "Stacks"]
+
+SIZE = 6 * PAGE_SIZE  # 24 KiB, as on x64 Windows
+
+
+class Stack:
+    """`top` is where the next call begins: below whatever is on it already."""
+
+    __slots__ = ("base", "region", "top")
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+        self.base = self.top = region.end
+
+
+class Stacks:
+    """Whose code runs on which stack."""
+
+    def __init__(self, space: AddressSpace, cpus: list[Cpu]) -> None:
+        self._space = space
+        self._of_cpu = [self._new(f"the interrupt stack of cpu{cpu.index}") for cpu in cpus]
+        self._of_thread: WeakKeyDictionary[Thread, Stack] = WeakKeyDictionary()
+        self._spare: list[Stack] = []
+
+    def of(self, cpu: Cpu) -> Stack:
+        """The one that a call made on `cpu` now runs on."""
+        thread: Thread | None = cpu.thread
+        if thread is None or cpu.dpc is not None or cpu.apic.in_service:
+            return self._of_cpu[cpu.index]
+        stack = self._of_thread.get(thread)
+        if stack is None:
+            stack = self._of_thread[thread] = self._new(f"the stack of {thread.name}")
+        return stack
+
+    def _new(self, what: str) -> Stack:
+        return Stack(self._space.allocate(Area.STACK, SIZE, what))

@@ -1,0 +1,70 @@
+"""A guest with code in it: machine code as bytes, each with its assembly beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dirql.device.models import MultiQueue
+from dirql.hosts.sys.address_space import Area
+from dirql.hosts.sys.guest import Guest
+from dirql.hosts.sys.page_table import Rights
+from dirql.machine.memory import PAGE_SIZE
+from dirql.system import System
+
+RWX = Rights.READ | Rights.WRITE | Rights.EXECUTE
+
+
+@dataclass
+class World:
+    """A system, its guest, and what reached the card's registers."""
+
+    system: System
+    guest: Guest
+    card: Any
+    accesses: list[tuple[str, int, int, int]] = field(default_factory=list)
+
+    def place(self, code: bytes) -> int:
+        """The address of `code`."""
+        region = self.guest.space.allocate(Area.IMAGE, max(len(code), PAGE_SIZE), "code", RWX)
+        self.guest.space.write(region.start, code)
+        return region.start
+
+    def run(self, code: bytes, *arguments: int) -> int:
+        """What RAX holds when `code` has returned, called on a system thread."""
+        return self.call(self.place(code), *arguments)
+
+    def call(self, entry: int, *arguments: int) -> int:
+        """Call a function that was placed."""
+        return self.system.call(self.guest.call, entry, *arguments)
+
+    def registers(self, length: int = 0x1000) -> int:
+        """The address at which the driver sees the card's BAR 0; every access is kept."""
+        card = self.card
+        card.config_write(0x10, 4, 0xC000_0000)
+        card.config_write(0x04, 2, 0x0006)
+        value = {"next": 0x1122_3344_5566_7788}
+
+        def read(bar: int, offset: int, size: int) -> int:
+            self.accesses.append(("read", offset, size, 0))
+            return value["next"] >> 8 * (offset & 7) & (1 << 8 * size) - 1
+
+        def write(bar: int, offset: int, size: int, given: int) -> None:
+            self.accesses.append(("write", offset, size, given))
+
+        card.bar_read, card.bar_write = read, write
+
+        def map_them() -> int:
+            return self.guest.devices.map(self.system.kernel.mm_map_io_space(0xC000_0000, length), 0xC000_0000, length)
+
+        return self.system.call(map_them)
+
+
+@pytest.fixture
+def world() -> World:
+    """Two processors and a card."""
+    system = System(2, memory=16 << 20)
+    card = system.plug(MultiQueue())
+    return World(system, Guest(system.kernel, system.framework), card)

@@ -1,0 +1,116 @@
+"""Every access of an instruction to device memory is one access of the device, made outside of the emulator (DESIGN §8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+RET = b"\xc3"
+
+
+@pytest.mark.parametrize(
+    ("code", "accesses", "rax"),
+    [
+        (b"\x0f\xb6\x01", [("read", 0x10, 1, 0)], 0x88),  # movzx eax, byte [rcx]
+        (b"\x0f\xb7\x01", [("read", 0x10, 2, 0)], 0x7788),  # movzx eax, word [rcx]
+        (b"\x8b\x01", [("read", 0x10, 4, 0)], 0x5566_7788),  # mov eax, [rcx]
+        (b"\x48\x8b\x01", [("read", 0x10, 8, 0)], 0x1122_3344_5566_7788),  # mov rax, [rcx]
+        (b"\x48\x63\x41\x04", [("read", 0x14, 4, 0)], 0x1122_3344),  # movsxd rax, dword [rcx + 4]
+    ],
+)
+def test_a_read_of_each_width_is_one_read_of_that_width(
+    world: Any, code: bytes, accesses: list[tuple[str, int, int, int]], rax: int
+) -> None:
+    registers = world.registers()
+    assert world.run(code + RET, registers + 0x10) == rax
+    assert world.accesses == accesses
+
+
+@pytest.mark.parametrize(
+    ("code", "access"),
+    [
+        (b"\x88\x11", ("write", 0x10, 1, 0xEF)),  # mov [rcx], dl
+        (b"\x66\x89\x11", ("write", 0x10, 2, 0xCDEF)),  # mov [rcx], dx
+        (b"\x89\x11", ("write", 0x10, 4, 0x89AB_CDEF)),  # mov [rcx], edx
+        (b"\x48\x89\x11", ("write", 0x10, 8, 0x0123_4567_89AB_CDEF)),  # mov [rcx], rdx
+        (b"\xc7\x01\x05\x00\x00\x00", ("write", 0x10, 4, 5)),  # mov dword [rcx], 5
+    ],
+)
+def test_a_write_of_each_width_is_one_write_of_that_width(world: Any, code: bytes, access: tuple[str, int, int, int]) -> None:
+    registers = world.registers()
+    world.run(code + RET, registers + 0x10, 0x0123_4567_89AB_CDEF)
+    world.system.run()
+    assert world.accesses == [access]
+
+
+def test_sixteen_bytes_are_two_reads_of_eight(world: Any) -> None:
+    registers = world.registers()
+    load = b"\x0f\x10\x01" + b"\x66\x48\x0f\x7e\xc0" + RET  # movups xmm0, [rcx]; movq rax, xmm0
+    assert world.run(load, registers + 0x10) == 0x1122_3344_5566_7788
+    assert world.accesses == [("read", 0x10, 8, 0), ("read", 0x18, 8, 0)]
+
+
+def test_sixteen_bytes_are_two_writes_of_eight(world: Any) -> None:
+    registers = world.registers()
+    store = b"\x66\x48\x0f\x6e\xc2" + b"\x0f\x11\x01" + RET  # movq xmm0, rdx; movups [rcx], xmm0
+    world.run(store, registers + 0x10, 0x55)
+    world.system.run()
+    assert world.accesses == [("write", 0x10, 8, 0x55), ("write", 0x18, 8, 0)]
+
+
+def test_a_read_modify_write_reads_once_and_writes_once(world: Any) -> None:
+    registers = world.registers()
+    world.run(b"\x83\x09\x01" + RET, registers + 0x10)  # or dword [rcx], 1
+    world.system.run()
+    assert world.accesses == [("read", 0x10, 4, 0), ("write", 0x10, 4, 0x5566_7789)]
+
+
+def test_a_loop_over_one_instruction_reads_as_often_as_it_runs(world: Any) -> None:
+    registers = world.registers()
+    loop = b"\x8b\x01" + b"\xff\xca" + b"\x75\xfa" + RET  # again: mov eax, [rcx]; dec edx; jnz again
+    world.run(loop, registers + 0x10, 5)
+    assert world.accesses == [("read", 0x10, 4, 0)] * 5
+
+
+def test_a_string_move_reads_each_element_once(world: Any) -> None:
+    registers = world.registers()
+    memory = world.place(bytes(64))
+    # mov rsi, rcx; mov rdi, rdx; mov ecx, 3; rep movsd; mov eax, [rdx + 8]
+    move = b"\x48\x89\xce\x48\x89\xd7\xb9\x03\x00\x00\x00\xf3\xa5\x8b\x42\x08" + RET
+    assert world.run(move, registers + 0x10, memory) == 0x5566_7788
+    assert world.accesses == [("read", 0x10, 4, 0), ("read", 0x14, 4, 0), ("read", 0x18, 4, 0)]
+
+
+def test_a_string_move_between_two_places_of_a_device_reads_and_writes_each_element_once(world: Any) -> None:
+    registers = world.registers()
+    # mov rsi, rcx; mov rdi, rdx; mov ecx, 2; rep movsd
+    move = b"\x48\x89\xce\x48\x89\xd7\xb9\x02\x00\x00\x00\xf3\xa5" + RET
+    world.run(move, registers + 0x10, registers + 0x20)
+    world.system.run()
+    assert world.accesses == [
+        ("read", 0x10, 4, 0), ("read", 0x14, 4, 0), ("write", 0x20, 4, 0x5566_7788), ("write", 0x24, 4, 0x1122_3344),
+    ] or world.accesses == [
+        ("read", 0x10, 4, 0), ("write", 0x20, 4, 0x5566_7788), ("read", 0x14, 4, 0), ("write", 0x24, 4, 0x1122_3344),
+    ]  # fmt: skip
+
+
+def test_nothing_of_the_instruction_has_happened_when_its_access_is_made(world: Any) -> None:
+    registers = world.registers()
+    guest, seen = world.guest, []
+    plain = world.card.bar_read
+
+    def read(bar: int, offset: int, size: int) -> int:
+        seen.append((guest.processor.register("rax"), guest.processor.register("rip")))
+        return int(plain(bar, offset, size))
+
+    world.card.bar_read = read
+    code = world.place(b"\xb8\x07\x00\x00\x00" + b"\x8b\x01" + RET)  # mov eax, 7; mov eax, [rcx]
+    world.call(code, registers)
+    assert seen == [(7, code + 5)]
+
+
+def test_a_read_of_a_removed_device_gives_all_ones(world: Any) -> None:
+    registers = world.registers()
+    world.system.machine.ports[0].remove()
+    assert world.run(b"\x48\x8b\x01" + RET, registers) == 0xFFFF_FFFF_FFFF_FFFF
