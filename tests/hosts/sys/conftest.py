@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from dirql.device.models import MultiQueue
+from dirql.hosts.sys.abi import ROUTINES
 from dirql.hosts.sys.address_space import Area
-from dirql.hosts.sys.guest import Guest
+from dirql.hosts.sys.guest import Frame, Guest
+from dirql.hosts.sys.load import declare_routines
 from dirql.hosts.sys.page_table import Rights
 from dirql.machine.memory import PAGE_SIZE
 from dirql.system import System
@@ -40,6 +43,20 @@ class World:
         """Call a function that was placed."""
         return self.system.call(self.guest.call, entry, *arguments)
 
+    def routine(self, name: str, *arguments: int) -> int:
+        """Call a routine as a driver does, by its name ("ntoskrnl!KeStallExecutionProcessor", "wdf!WdfObjectDelete" with the
+        globals first); what RAX holds afterwards."""
+        return self.call(self.guest.stubs.address(name, ROUTINES[name]), *arguments)
+
+    def function(self, python: Callable[..., int | None], count: int = 4) -> int:
+        """The address of a driver's function that `python` stands for: called with its first `count` arguments."""
+
+        def enter(guest: Guest, frame: Frame) -> int:
+            slots = [frame.arguments[i] if i < 4 else frame.stack_slot(i) for i in range(count)]
+            return (python(*slots) or 0) & (1 << 64) - 1
+
+        return self.guest.stubs.address(f"test!{id(enter)}", enter)
+
     def registers(self, length: int = 0x1000) -> int:
         """The address at which the driver sees the card's BAR 0; every access is kept."""
         card = self.card
@@ -65,6 +82,7 @@ class World:
 @pytest.fixture
 def world() -> World:
     """Two processors and a card."""
+    declare_routines()
     system = System(2, memory=16 << 20)
     card = system.plug(MultiQueue())
     return World(system, Guest(system.kernel, system.framework), card)

@@ -19,6 +19,7 @@ from dirql.hosts.sys.structs import Struct
 LACKING = {
     "no DISPATCHER_CONTEXT for x64": "DISPATCHER_CONTEXT",
     "a number in C": "KSPIN_LOCK.Value",
+    "Windows 8 made it a FAST_MUTEX": "KGUARDED_MUTEX",
     "no such type": "IO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS KPRCB",
     "came with Windows 8 or later":
         "CM_PARTIAL_RESOURCE_DESCRIPTOR.u.DmaV3 CM_PARTIAL_RESOURCE_DESCRIPTOR.u.Connection IO_RESOURCE_DESCRIPTOR.u.DmaV3 "
@@ -96,7 +97,7 @@ def _rows() -> list[Row]:
     rows: list[Row] = []
     for name in nt_structs.__all__:
         cls = getattr(nt_structs, name)
-        rows += [(name, 0, cls.size, None), *_members(cls, name, 0)]
+        rows += [(name, 0, cls.size, None), *(_members(cls, name, 0) if cls.__name__ == name else ())]
     parts = [(row, row[0].split(".")) for row in rows]
     return [row for row, part in parts if not any(".".join(part[:n]) in lacking for n in range(1, len(part) + 1))]
 

@@ -180,8 +180,8 @@ class VarArgs:
         return self._slots(self._index - 1)
 
     def read(self, address: int, size: int) -> bytes:
-        """The driver's memory behind an argument."""
-        return self._guest.space.read(address, size)
+        """The driver's memory behind an argument; fewer bytes where it ends."""
+        return self._guest.space.peek(address, size)
 
 
 # fmt: off

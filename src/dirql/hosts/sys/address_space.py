@@ -124,6 +124,19 @@ class AddressSpace:
             size -= part
         return b"".join(parts)
 
+    def peek(self, address: int, size: int) -> bytes:
+        """`size` bytes, or fewer where memory ends: for looking at what may not be there."""
+        parts = []
+        while size > 0:
+            part = min(size, PAGE_SIZE - (address & PAGE_SIZE - 1))
+            physical = self.pages.translate(address, 1)
+            if physical is None or physical >= self.memory.size:
+                break
+            parts.append(self.memory.read(physical, part))
+            address += part
+            size -= part
+        return b"".join(parts)
+
     def write(self, address: int, data: bytes) -> None:
         """Store `data`; bugcheck where the driver's own access would be one."""
         while data:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import count
 from struct import Struct
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from dirql.errors import NotModelled
@@ -38,6 +38,8 @@ from dirql.wdf.framework import Framework
 from dirql.wdf.object import Object
 
 __all__ = ["Frame", "Guest"]
+
+P = TypeVar("P")
 
 QWORD = Struct("<Q")
 HOME = 0x28  # from RSP on entry to the fifth argument
@@ -83,11 +85,18 @@ class Guest:
         self._count = count(1)
         self.behind: dict[int, Any] = {}  # what a structure that the framework handed out stands for, by its address
         self._placed: dict[int, Region] = {}  # by the id of what is in `behind`
+        self._parts: dict[Any, Any] = {}
         self.images: list[LoadedImage] = []
         self.pnp_callbacks: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # by PWDFDEVICE_INIT
         self.context_types: dict[tuple[int, int], type[Any]] = {}  # by (UniqueType, ContextSizeOverride)
         self.kernel_objects: dict[int, Any] = {}
         self.kpcr = [self._kpcr(cpu) for cpu in self.machine.cpus]
+
+    def part(self, type_: Callable[[Guest], P]) -> P:
+        """What a family of routines keeps for this guest: made when it is first asked for."""
+        if type_ not in self._parts:
+            self._parts[type_] = type_(self)
+        return cast("P", self._parts[type_])
 
     # Into the driver.
 
@@ -196,7 +205,7 @@ class Guest:
         """A routine returns a failure: why, for the trace."""
         self.framework.note(f"{routine} returns {error}")
 
-    def print(self, format_: str, arguments: VarArgs) -> None:
+    def print(self, format_: bytes, arguments: VarArgs) -> None:
         """A line that the driver prints."""
         machine = self.machine
         if machine.trace is not None:

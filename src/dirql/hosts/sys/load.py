@@ -12,12 +12,17 @@ from dirql.hosts.sys.driver import SysDriver
 from dirql.hosts.sys.guest import Guest
 from dirql.hosts.sys.image import LARGEST_IMAGE, Image
 
-__all__ = ["load_driver"]
+__all__ = ["declare_routines", "load_driver"]
 
 
 def load_driver(guest: Guest, path: Path) -> SysDriver:
     """The driver in the image at `path`, loaded and not entered yet; an ImageError says in one line why it cannot be one."""
-    for module in sorted(each.name for each in iter_modules(api.__path__)):
-        import_module(f"{api.__name__}.{module}")  # each declares its routines
+    declare_routines()
     data = read_file(path, str(path), LARGEST_IMAGE, "name a .sys file")
     return SysDriver(guest, Image.from_bytes(data, str(path)))
+
+
+def declare_routines() -> None:
+    """Every routine that drivers may call is declared by a module of `api`."""
+    for module in sorted(each.name for each in iter_modules(api.__path__)):
+        import_module(f"{api.__name__}.{module}")

@@ -6,7 +6,7 @@ from dirql.hosts.sys.address_space import AddressSpace, Area
 from dirql.hosts.sys.nt_structs import UNICODE_STRING
 from dirql.machine.memory import PAGE_SIZE
 
-__all__ = ["text", "unicode_string", "unicode_text", "wide_text"]
+__all__ = ["narrow_bytes", "text", "unicode_string", "unicode_text", "wide_text"]
 
 LONGEST = 0x8000  # bytes that a string without an end is read for
 
@@ -14,6 +14,11 @@ LONGEST = 0x8000  # bytes that a string without an end is read for
 def text(space: AddressSpace, address: int) -> str:
     """A `char` string that ends with a zero."""
     return _until_zero(space, address, 1).decode("cp1252", "replace")
+
+
+def narrow_bytes(space: AddressSpace, address: int) -> bytes:
+    """A `char` string that ends with a zero, as its bytes."""
+    return _until_zero(space, address, 1)
 
 
 def wide_text(space: AddressSpace, address: int) -> str:

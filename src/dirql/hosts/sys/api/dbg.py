@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dirql.hosts.sys.abi import PVOID, ULONG, VarArgs, api
 from dirql.hosts.sys.guest import Guest
-from dirql.hosts.sys.strings import text
+from dirql.hosts.sys.strings import narrow_bytes
 
 __all__: list[str] = []
 
@@ -12,12 +12,12 @@ __all__: list[str] = []
 @api("ntoskrnl")
 def DbgPrint(guest: Guest, format_: PVOID, args: VarArgs) -> ULONG:
     """DbgPrint."""
-    guest.print(text(guest.space, format_), args)
+    guest.print(narrow_bytes(guest.space, format_), args)
     return 0
 
 
 @api("ntoskrnl")
 def DbgPrintEx(guest: Guest, component: ULONG, level: ULONG, format_: PVOID, args: VarArgs) -> ULONG:
     """DbgPrintEx: every component and level is shown."""
-    guest.print(text(guest.space, format_), args)
+    guest.print(narrow_bytes(guest.space, format_), args)
     return 0

@@ -1,0 +1,68 @@
+"""Calls into a driver and out of it: arguments, stacks, nesting, and the processors they run on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+RET = b"\xc3"
+
+
+def test_a_function_gets_four_arguments_in_registers_and_the_others_on_the_stack(world: Any) -> None:
+    # lea rax, [rcx + rdx]; add rax, r8; add rax, r9; add rax, [rsp + 0x28]; add rax, [rsp + 0x30]
+    code = b"\x48\x8d\x04\x11\x4c\x01\xc0\x4c\x01\xc8\x48\x03\x44\x24\x28\x48\x03\x44\x24\x30" + RET
+    assert world.run(code, 1, 10, 100, 1_000, 10_000, 100_000) == 111_111
+
+
+def test_the_stack_is_aligned_as_a_call_leaves_it(world: Any) -> None:
+    assert world.run(b"\x48\x89\xe0" + RET) % 16 == 8  # mov rax, rsp
+
+
+def test_a_routine_that_calls_the_driver_back_finds_its_callers_registers_again(world: Any) -> None:
+    inner = world.place(b"\x48\x31\xdb\x48\x31\xc0" + RET)  # xor rbx, rbx; xor rax, rax
+    again = world.function(lambda: world.guest.call(inner), 0)
+    # push rbx; mov rbx, 77; sub rsp, 0x20; call rcx; add rsp, 0x20; mov rax, rbx; pop rbx
+    outer = b"\x53\x48\xc7\xc3\x4d\x00\x00\x00\x48\x83\xec\x20\xff\xd1\x48\x83\xc4\x20\x48\x89\xd8\x5b" + RET
+    assert world.run(outer, again) == 77
+
+
+def test_an_interrupted_function_goes_on_with_its_registers_after_another_processors_ran(world: Any) -> None:
+    guest, kernel = world.guest, world.system.kernel
+    seen: list[tuple[int, int]] = []
+
+    def wait(tag: int) -> int:
+        seen.append((tag, world.system.machine.cpu.index))
+        kernel.ke_stall_execution_processor(20)
+        return 0
+
+    stall = world.function(wait, 1)
+    # push rbx; sub rsp, 0x20; mov rbx, rcx; call rdx; lea rax, [rbx + 1]; add rsp, 0x20; pop rbx
+    code = world.place(b"\x53\x48\x83\xec\x20\x48\x89\xcb\xff\xd2\x48\x8d\x43\x01\x48\x83\xc4\x20\x5b" + RET)
+    results: list[int] = []
+    for tag in (10, 20):
+        kernel.dispatcher.create(lambda tag: results.append(guest.call(code, tag, stall)), tag, f"thread {tag}")
+    world.system.run()
+    assert sorted(results) == [11, 21]
+    assert {index for _, index in seen} == {0, 1}
+
+
+def test_a_processors_number_is_read_through_gs_on_whichever_it_runs(world: Any) -> None:
+    code = world.place(b"\x65\x8b\x04\x25\x84\x01\x00\x00" + RET)  # mov eax, gs:[0x184]
+    results: list[tuple[int, int]] = []
+    kernel = world.system.kernel
+
+    def look(_: Any) -> None:
+        index = world.system.machine.cpu.index
+        results.append((index, world.guest.call(code)))
+        kernel.ke_stall_execution_processor(50)
+
+    for name in ("a", "b"):
+        kernel.dispatcher.create(look, None, name)
+    world.system.run()
+    assert sorted(results) == [(0, 0), (1, 1)]
+
+
+def test_code_may_not_be_written_and_data_not_executed(world: Any) -> None:
+    pool = world.guest.space.allocate(next(iter(world.guest.space._next)), 64, "data")
+    world.system.kernel.dispatcher.create(lambda _: world.guest.call(pool.start), None, "runs data")
+    world.system.run()
+    assert str(world.system.stopped).startswith("bugcheck 0xfc")
