@@ -122,10 +122,11 @@ def test_an_option_that_names_nothing_is_refused(folder: Path, dirql: Run, optio
 
 
 @pytest.mark.parametrize(("arguments", "error"), [
-    ([""], "'' names nothing; give scenario.toml, or driver.py[:Class]"),
+    ([""], "'' names nothing; give scenario.toml, driver.py[:Class] or driver.sys"),
     (["none.toml"], "none.toml: No such file or directory; name a scenario file that can be read"),
-    (["small.sys"], "small.sys: images (.sys) are not modelled yet; give scenario.toml, or driver.py[:Class]"),
-    (["small.bin"], "small.bin: it is neither a scenario (.toml) nor a driver (.py); give scenario.toml, or driver.py[:Class]"),
+    (["small.sys"], "small.sys: which device? give --device edu, mqueue, model.py:Class or a dump"),
+    (["small.bin"], ("small.bin: it is neither a scenario (.toml) nor a driver (.py, .sys); "
+                     "give scenario.toml, driver.py[:Class] or driver.sys")),
     (["small.py"], "small.py: which device? give --device edu, mqueue, model.py:Class or a dump"),
     (["small.toml", "--device", "edu"],
      "--device edu: small.toml names its device; leave the option out, or give a driver.py"),

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report":    {"findings"},
     "observe":   {"errors", "findings", "machine", "ntstatus", "pci", "pnp", "report", "wdf"},
     "system":    _ROOTS | {"hosts", "kernel", "machine", "observe", "pci", "pnp", "report", "wdf"},
-    "scenario":  {"errors", "files", "ntstatus", "device", "hosts", "kernel", "machine", "pci", "pnp", "report", "system", "wdf"},
+    "scenario":  {"build", "errors", "files", "ntstatus", "device", "hosts", "kernel", "machine", "pci", "pnp", "report", "system", "wdf"},
     "bench":     {"device", "errors", "kernel", "machine", "ntstatus", "pci", "pnp", "system", "wdf"},
     "cli":       _ROOTS | {"bench", "build", "device", "hosts", "machine", "pci", "pnp", "report", "scenario", "system", "wdf"},
     "__main__":  {"cli"},

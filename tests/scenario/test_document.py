@@ -46,9 +46,10 @@ def refused(text: str) -> str:
      "2: [machine.costs] register_read = -1: out of range; write 0 to 0x4000000000000000"),
     ("machine = 3\n", "1: machine = 3: it has the wrong type; write a table"),
     ("[verifier]\nkmdf = 1\n", "2: [verifier] kmdf = 1: it has the wrong type; write true or false"),
-    ("[driver]\nimage = \"x.sys\"\n",
-     '2: [driver] image = \'x.sys\': images (.sys) are not modelled yet; write the driver in Python: python = "driver.py:Class"'),
-    ("[driver]\n", "1: [driver] says nothing; add python = \"driver.py:Class\" and inf = \"driver.inf\""),
+    ("[driver]\nimage = \"x.sys\"\npython = \"x.py\"\n", "3: [driver] has python and image; write one of python, image, source"),
+    ("[driver]\n",
+     ("1: [driver] says nothing; "
+      'add python = "driver.py:Class", image = "driver.sys" or source = "folder", and inf = "driver.inf"')),
     ("[grant]\nmessages = 2\nline = true\n", "3: [grant] has messages and line; write one of messages, one, line"),
     ("[grant]\nmessages = 0\n", "2: [grant] messages = 0: out of range; write 1 to 2048"),
     ("[grant]\none = false\n", "2: [grant] one = false: true is its only value; write true, or leave the key out"),

@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from dirql.cli.bench_command import bench
+from dirql.cli.build_command import build
 from dirql.cli.inspect_command import inspect
 from dirql.cli.resources_command import resources
 from dirql.cli.run_command import run
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("run", short_help="Run a driver on a device and report.")(run)
 app.command("resources", short_help="What EvtDevicePrepareHardware is handed.")(resources)
 app.command("inspect", short_help="Decode configuration space, as lspci -vv does.")(inspect)
+app.command("build", short_help="Compile a driver to a .sys.")(build)
 app.command("bench", short_help="Measure dirql on this machine.")(bench)
 
 

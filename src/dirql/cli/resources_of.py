@@ -152,7 +152,7 @@ def of_scenario(
     if bars:
         raise UsageError("--bar is for dumps; in a scenario write [device.bars]")
     scenario = overridden(Scenario.load(path), cpus, inf, messages, line)
-    drives = any(driver.python for driver in scenario.drivers)
+    drives = any(driver.drives for driver in scenario.drivers)
     play = Play(scenario, watchdog=WATCHDOG)
     found = []
     if drives:

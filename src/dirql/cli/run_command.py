@@ -12,7 +12,9 @@ __all__ = ["run"]
 
 
 def run(
-    source: Annotated[str, typer.Argument(metavar="SCENARIO|DRIVER", help="A scenario (.toml), or a driver: driver.py[:Class].")],
+    source: Annotated[
+        str, typer.Argument(metavar="SCENARIO|DRIVER", help="A scenario (.toml), or a driver: driver.py[:Class], driver.sys.")
+    ],
     device: Annotated[
         str, typer.Option("--device", metavar="DEVICE", callback=named, help="Of a DRIVER: mqueue, edu, model.py:Class, a dump.")
     ] = "",

@@ -42,18 +42,21 @@ def play_of(
 
 def _of_driver(source: str, device: str) -> Scenario:
     if not source.strip():
-        raise UsageError(f"{source!r} names nothing; give scenario.toml, or driver.py[:Class]")
+        raise UsageError(f"{source!r} names nothing; give scenario.toml, driver.py[:Class] or driver.sys")
     file, _, name = source.partition(":")
-    if not file.endswith(".py"):
-        image = "images (.sys) are not modelled yet"
-        what = image if file.endswith(".sys") else "it is neither a scenario (.toml) nor a driver (.py)"
-        raise UsageError(f"{source}: {what}; give scenario.toml, or driver.py[:Class]")
+    if file.endswith(".sys"):
+        driver = DriverSource(image=source)
+    elif file.endswith(".py"):
+        driver = DriverSource(f"{file}:{name}" if name else file)
+    else:
+        what = "it is neither a scenario (.toml) nor a driver (.py, .sys)"
+        raise UsageError(f"{source}: {what}; give scenario.toml, driver.py[:Class] or driver.sys")
     if not device:
         raise UsageError(f"{source}: which device? give --device {', '.join(sorted(MODELS))}, model.py:Class or a dump")
     here = Path.cwd()
     model = device in MODELS or ".py" in device
     devices = (DeviceSource("model" if model else "dump", device),)
-    return Scenario(source, here, devices=devices, drivers=(DriverSource(f"{file}:{name}" if name else file),))
+    return Scenario(source, here, devices=devices, drivers=(driver,))
 
 
 @contextmanager

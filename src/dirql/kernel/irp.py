@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dirql import ntstatus
 from dirql.kernel.mdl import Buffer, Mdl
@@ -19,7 +19,7 @@ from dirql.kernel.wait import Event
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
 
-__all__ = ["Irp", "MajorFunction", "Method", "ctl_code"]
+__all__ = ["Irp", "IrpView", "MajorFunction", "Method", "ctl_code"]
 
 
 class MajorFunction(IntEnum):
@@ -45,6 +45,16 @@ def ctl_code(device_type: int, function: int, method: Method, access: int = 0) -
     return device_type << 16 | access << 14 | function << 2 | method
 
 
+class IrpView(Protocol):
+    """The structure that a driver sees of an IRP, kept by whoever runs the driver."""
+
+    def cancelled(self) -> None:
+        """IRP.Cancel is TRUE from now on."""
+
+    def completed(self) -> None:
+        """The IRP belongs to nobody any more."""
+
+
 class Irp:
     """IRP. `input` goes to the driver, up to `output_length` bytes come back; `cancel_routine` is IoSetCancelRoutine's.
 
@@ -68,6 +78,7 @@ class Irp:
         self.cancelled = False
         self.cancel_routine: Callable[[], None] | None = None
         self.done = Event(kernel, name=f"the completion of {self.name}")
+        self.view: IrpView | None = None
         self._system: Buffer | None = None
         self._user: Buffer | None = None
 
@@ -128,6 +139,16 @@ class Irp:
                 self._user[: len(self.direct_input)] = self.direct_input
 
     @property
+    def system_buffer(self) -> Buffer | None:
+        """AssociatedIrp.SystemBuffer: of buffered I/O, and the input of METHOD_IN_DIRECT and METHOD_OUT_DIRECT."""
+        return self._system
+
+    @property
+    def user_pages(self) -> Mdl | None:
+        """MdlAddress: of direct I/O."""
+        return self._user.mdl if self._user is not None else None
+
+    @property
     def input_buffer(self) -> Buffer | None:
         """What the driver reads from; None for a read, a length of zero and METHOD_NEITHER."""
         if self.major == MajorFunction.WRITE:
@@ -152,6 +173,9 @@ class Irp:
         buffer = self.output_buffer
         if buffer is not None and status >> 30 != 3:  # NT_ERROR copies nothing back
             self.output = buffer.mdl.read(0, min(information, len(buffer)))
+        if self.view is not None:
+            self.view.completed()
+            self.view = None
         for held in (self._system, self._user):
             if held is not None:
                 held.free()
@@ -162,6 +186,8 @@ class Irp:
     def cancel(self) -> bool:
         """IoCancelIrp: True if there was a cancel routine, which has run when this returns."""
         self.cancelled = True
+        if self.view is not None:
+            self.view.cancelled()
         routine, self.cancel_routine = self.cancel_routine, None
         if routine is None:
             return False

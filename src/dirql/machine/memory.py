@@ -6,6 +6,7 @@ Limits: one contiguous range from physical 0; no caching effects, no ECC.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Callable, Iterable
 from math import gcd
 
 from dirql.errors import UsageError
@@ -34,6 +35,7 @@ class Memory:
         self._next = 0
         self._taken: set[int] = set()
         self._free: list[int] = []
+        self.freed: list[Callable[[Iterable[int]], None]] = []  # told which pages go back, by physical address
 
     def allocate_pages(self, count: int) -> list[int]:
         """Physical addresses of `count` pages, scattered and zeroed; raises MemoryError when none are left."""
@@ -46,6 +48,8 @@ class Memory:
 
     def free_pages(self, addresses: list[int]) -> None:
         """Give back what `allocate_pages` returned."""
+        for tell in self.freed:
+            tell(addresses)
         self._free.extend(a // PAGE_SIZE for a in addresses)
 
     def allocate_contiguous(self, length: int, alignment: int = PAGE_SIZE) -> int:
@@ -65,6 +69,8 @@ class Memory:
 
     def free_contiguous(self, address: int, length: int) -> None:
         """Give back what `allocate_contiguous` returned for `length`."""
+        for tell in self.freed:
+            tell(range(address, address + length, PAGE_SIZE))
         first = address // PAGE_SIZE
         self._taken.difference_update(range(first, first + -(-length // PAGE_SIZE)))
 

@@ -176,11 +176,10 @@ class Scheduler:
             chosen = self._ask(current)
             agenda.horizon = -1
             return chosen
-        ready, heap, until = self.ready, agenda.heap, self._until
-        self._steps -= 1
-        if self._steps < 0:
+        self._steps = steps = self._steps - 1
+        if steps < 0:
             return None
-        horizon = until
+        ready, heap, until = self.ready, agenda.heap, self._until
         while True:
             due = heap[0][0] if heap else FOREVER
             if ready:
@@ -194,10 +193,11 @@ class Scheduler:
                 return None
             self._steps -= 1
             agenda.land_next()
-        if due < horizon:
-            horizon = due
-        if ready and ready[0][0] + self.lead < horizon:
-            horizon = ready[0][0] + self.lead
+        horizon = due if due < until else until
+        if ready:
+            behind = ready[0][0] + self.lead
+            if behind < horizon:
+                horizon = behind
         agenda.horizon = -1 if self.always else horizon
         return chosen
 

@@ -30,7 +30,7 @@ from dirql.report.model import Report
 from dirql.scenario.document import KINDS, shown
 from dirql.scenario.dump_choice import functions_of
 from dirql.scenario.steps import Step
-from dirql.scenario.values import MODELS, DeviceSource, Scenario
+from dirql.scenario.values import MODELS, DeviceSource, DriverSource, Scenario
 from dirql.scenario.watchdog import Stalled, Watchdog
 from dirql.system import NoDriver, System
 from dirql.wdf.framework import Verifier
@@ -75,12 +75,14 @@ class Play:
             inf = Inf.load(scenario.base / driver.inf, windows=scenario.windows) if driver.inf else None
             if driver.python:
                 self.system.load(load_python_driver(driver.python, scenario.base), inf)
+            elif driver.drives:
+                self.system.load(_image(driver, scenario.base), inf)
         for cpu, count in scenario.reserve.items():
             self._reserve(cpu, count)
 
     def start(self) -> int:
         """Enumerate, grant, start; an NTSTATUS."""
-        if not any(driver.python for driver in self.scenario.drivers):
+        if not any(driver.drives for driver in self.scenario.drivers):
             raise InputError(self.scenario.source, "", "there is no driver", '[driver] python = "driver.py:Class" names one')
         scenario = self.scenario
         try:
@@ -297,6 +299,15 @@ def _bind(
             where, section = place(key)
             what = f"{section} {key} = {shown(value)}: {name} wants another type"
             raise InputError(source, where, what, f"write {KINDS[kind]}")
+
+
+def _image(driver: DriverSource, base: Path) -> Path:
+    """The driver's image, built first where its sources are named."""
+    if driver.image:
+        return base / driver.image
+    from dirql.build import build_driver  # a compiler that only those need who name sources
+
+    return build_driver(base / driver.source).image
 
 
 def _files(scenario: Scenario) -> list[Path]:

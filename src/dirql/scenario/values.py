@@ -2,7 +2,7 @@
 
 `Scenario.load` looks at every key and touches nothing but that file; `dirql.scenario.play` runs it.
 
-Limits: one [grant] for all devices; images (.sys), VFIO and vfio-user are recognised and refused.
+Limits: one [grant] for all devices; VFIO and vfio-user are recognised and refused.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ CPUS, BAR_COUNT = 64, 6
 MEMORY = (2 << 20, 1 << 40)  # the first MiB is not handed out
 NEVER = 1 << 62  # ns
 PAGE = 0x1000
+DRIVER_KINDS = ("python", "image", "source")
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,19 @@ class DeviceSource:
 
 @dataclass(frozen=True)
 class DriverSource:
-    """A Python driver (`file.py:Class`) and its INF; without `python` only the INF counts."""
+    """A driver and its INF: a class (`file.py:Class`), an image (.sys), or the folder of C sources that one is built from.
+    Without any of them only the INF counts."""
 
     python: str = ""
     inf: str = ""
     where: str = ""
+    image: str = ""
+    source: str = ""
+
+    @property
+    def drives(self) -> bool:
+        """False where it is nothing but an INF."""
+        return bool(self.python or self.image or self.source)
 
 
 @dataclass(frozen=True)
@@ -185,12 +194,17 @@ def _bars(table: Table) -> dict[int, int]:
 
 
 def _driver(table: Table) -> DriverSource:
-    table.refuse("image", "images (.sys) are not modelled yet", 'write the driver in Python: python = "driver.py:Class"')
-    python, inf = table.text("python"), table.text("inf")
+    kinds = {kind: table.text(kind) for kind in DRIVER_KINDS}
+    inf = table.text("inf")
     table.done()
-    if not python and not inf:
-        raise table.error("", f"{table.name} says nothing", 'add python = "driver.py:Class" and inf = "driver.inf"')
-    return DriverSource(python, inf, table.document.line((*table.path, "python")))
+    given = [kind for kind, value in kinds.items() if value]
+    if len(given) > 1:
+        raise table.error(given[0], f"{table.name} has {' and '.join(given)}", f"write one of {', '.join(DRIVER_KINDS)}")
+    if not given and not inf:
+        remedy = 'add python = "driver.py:Class", image = "driver.sys" or source = "folder", and inf = "driver.inf"'
+        raise table.error("", f"{table.name} says nothing", remedy)
+    where = table.document.line((*table.path, *(given or ["inf"])))
+    return DriverSource(kinds["python"], inf, where, kinds["image"], kinds["source"])
 
 
 def _grant(table: Table, cpus: int) -> tuple[GrantChoice, dict[int, int]]:

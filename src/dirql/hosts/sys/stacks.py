@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 from dirql.hosts.sys.address_space import AddressSpace, Area, Region
 from dirql.kernel.thread import Thread
 from dirql.machine.cpu import Cpu
@@ -30,8 +28,7 @@ class Stacks:
     def __init__(self, space: AddressSpace, cpus: list[Cpu]) -> None:
         self._space = space
         self._of_cpu = [self._new(f"the interrupt stack of cpu{cpu.index}") for cpu in cpus]
-        self._of_thread: WeakKeyDictionary[Thread, Stack] = WeakKeyDictionary()
-        self._spare: list[Stack] = []
+        self._of_thread: dict[Thread, Stack] = {}
 
     def of(self, cpu: Cpu) -> Stack:
         """The one that a call made on `cpu` now runs on."""
@@ -40,8 +37,15 @@ class Stacks:
             return self._of_cpu[cpu.index]
         stack = self._of_thread.get(thread)
         if stack is None:
-            stack = self._of_thread[thread] = self._new(f"the stack of {thread.name}")
+            stack = self._of_thread[thread] = self._left_behind() or self._new("a thread's stack")
         return stack
+
+    def _left_behind(self) -> Stack | None:
+        """The stack of a thread that has ended."""
+        for thread in self._of_thread:
+            if thread.finished:
+                return self._of_thread.pop(thread)
+        return None
 
     def _new(self, what: str) -> Stack:
         return Stack(self._space.allocate(Area.STACK, SIZE, what))

@@ -1,0 +1,6 @@
+"""From C to a `.sys` on any system, with the compiler that pip installs."""
+
+from dirql.build.driver import Built, build_driver
+from dirql.build.errors import BuildError, CompileError
+
+__all__ = ["BuildError", "Built", "CompileError", "build_driver"]
