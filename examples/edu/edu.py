@@ -1,18 +1,28 @@
-"""A driver for QEMU's edu device: one MSI message (or a line) for two causes, a factorial unit and a DMA engine."""
+"""A driver for QEMU's edu device: one MSI message (or a line) for two causes, a factorial unit and a DMA engine.
+
+A program asks it for work through its device interface; `exercise` is one.
+"""
+
+from uuid import UUID
 
 from dirql import wdf
+
+GUID_DEVINTERFACE_EDU = UUID("6d0b8f3a-52c1-4e9e-9b1d-0e44e5d11e80")
+IOCTL_EDU_FACTORIAL = 0x8ED0 << 16 | 0x800 << 2  # METHOD_BUFFERED, FILE_ANY_ACCESS
+IOCTL_EDU_ROUND_TRIP = 0x8ED0 << 16 | 0x801 << 2
 
 IDENTIFICATION, FACTORIAL, STATUS, INTERRUPT_STATUS, ACKNOWLEDGE = 0x00, 0x08, 0x20, 0x24, 0x64
 DMA_SOURCE, DMA_DESTINATION, DMA_COUNT, DMA_COMMAND = 0x80, 0x88, 0x90, 0x98
 INTERRUPT_AFTER_FACTORIAL, FACTORIAL_DONE, DMA_DONE = 0x80, 0x001, 0x100
 START, TO_MEMORY, INTERRUPT_WHEN_DONE = 1, 2, 4
-BUFFER = 0x40000
+BUFFER, HALF = 0x40000, 2048
 
 
 class EduDevice(wdf.Device):
     """One operation at a time; each ends with an interrupt."""
 
     def evt_device_prepare_hardware(self, raw, translated):
+        self.registers, self.enabler = None, None
         self.cause, self.finished = 0, wdf.Event(self.kernel, wdf.EventType.SynchronizationEvent, name="edu finished")
         for one_raw, one in zip(raw, translated, strict=True):
             if one.type == wdf.CmResourceType.CmResourceTypeMemory:
@@ -29,7 +39,10 @@ class EduDevice(wdf.Device):
         self.registers.write_register_ulong(STATUS, INTERRUPT_AFTER_FACTORIAL)
 
     def evt_device_release_hardware(self, translated):
-        self.registers.unmap()
+        if self.registers is not None:
+            self.registers.unmap()
+        if self.enabler is not None:
+            self.enabler.delete()  # and its common buffer
 
     def isr(self, interrupt, message_id):
         """Two causes behind one message: here the register must be asked, and acknowledged, or nothing more comes."""
@@ -45,19 +58,36 @@ class EduDevice(wdf.Device):
     def dpc(self, interrupt, device):
         self.finished.set()
 
-    def factorial(self, number):
-        """`number`!, modulo 2**32, as the device computes it."""
-        self.registers.write_register_ulong(FACTORIAL, number)
-        self.kernel.ke_wait_for_single_object(self.finished)
-        return self.registers.read_register_ulong(FACTORIAL)
+    def evt_io_device_control(self, queue, request, output_length, input_length, code):
+        """One at a time: the queue is sequential."""
+        operation = {IOCTL_EDU_FACTORIAL: self.factorial, IOCTL_EDU_ROUND_TRIP: self.round_trip}.get(code)
+        try:
+            done = operation(request, input_length) if operation else None
+        except wdf.StatusError as error:
+            request.complete(error.status)
+        else:
+            status = wdf.STATUS_INVALID_DEVICE_REQUEST if done is None else wdf.STATUS_SUCCESS
+            request.complete_with_information(status, done or 0)
 
-    def round_trip(self, data):
-        """Send `data` to the device's buffer and fetch it back into other memory."""
+    def factorial(self, request, length):
+        """n!, modulo 2**32, as the device computes it."""
+        number, result = request.retrieve_input_buffer(4), request.retrieve_output_buffer(4)
+        self.registers.write_register_ulong(FACTORIAL, int.from_bytes(number[:4], "little"))
+        self.kernel.ke_wait_for_single_object(self.finished)
+        result[:4] = self.registers.read_register_ulong(FACTORIAL).to_bytes(4, "little")
+        return 4
+
+    def round_trip(self, request, length):
+        """Send bytes to the device's buffer and fetch them back into other memory."""
         memory, address = self.buffer.get_aligned_virtual_address(), self.buffer.get_aligned_logical_address()
-        memory[: len(data)] = data
-        self.transfer(address, BUFFER, len(data), START | INTERRUPT_WHEN_DONE)
-        self.transfer(BUFFER, address + 2048, len(data), START | TO_MEMORY | INTERRUPT_WHEN_DONE)
-        return bytes(memory[2048 : 2048 + len(data)])
+        if length > HALF:
+            raise wdf.StatusError(wdf.STATUS_INVALID_BUFFER_SIZE, f"{length} bytes are more than {HALF}")
+        data, result = request.retrieve_input_buffer(1), request.retrieve_output_buffer(length)
+        memory[:length] = data[:length]
+        self.transfer(address, BUFFER, length, START | INTERRUPT_WHEN_DONE)
+        self.transfer(BUFFER, address + HALF, length, START | TO_MEMORY | INTERRUPT_WHEN_DONE)
+        result[:length] = memory[HALF : HALF + length]
+        return length
 
     def transfer(self, source, destination, count, command):
         for register, value in ((DMA_SOURCE, source), (DMA_DESTINATION, destination), (DMA_COUNT, count), (DMA_COMMAND, command)):
@@ -69,11 +99,16 @@ class EduDriver(wdf.Driver):
     """DriverEntry's part."""
 
     def evt_driver_device_add(self, init):
-        EduDevice.create(init)
+        device = EduDevice.create(init)
+        device.create_device_interface(GUID_DEVINTERFACE_EDU)
+        sequential, passive = wdf.IoQueueDispatchType.Sequential, wdf.ExecutionLevel.Passive
+        config = wdf.IoQueueConfig(sequential, default_queue=True, evt_io_device_control=device.evt_io_device_control)
+        wdf.IoQueue.create(device, config, wdf.ObjectAttributes(execution_level=passive))
 
 
 def exercise(system, card):
     """What a test program would ask: one factorial, one DMA there and back."""
-    device = system.device(card)
-    assert system.call(device.factorial, 10) == 3_628_800
-    assert system.call(device.round_trip, b"two messages, one cause each") == b"two messages, one cause each"
+    text = b"two messages, one cause each"
+    with system.open(GUID_DEVINTERFACE_EDU) as edu:
+        assert edu.ioctl(IOCTL_EDU_FACTORIAL, (10).to_bytes(4, "little"), 4) == (3_628_800).to_bytes(4, "little")
+        assert edu.ioctl(IOCTL_EDU_ROUND_TRIP, text, len(text)) == text

@@ -58,7 +58,7 @@ class MultiQueueDevice(wdf.Device):
     """The card, from its resources to its queues."""
 
     def evt_device_prepare_hardware(self, raw, translated):
-        self.registers, pairs = None, []
+        self.registers, self.enabler, pairs = None, None, []
         for one_raw, one in zip(raw, translated, strict=True):
             if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
                 self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
@@ -128,6 +128,8 @@ class MultiQueueDevice(wdf.Device):
     def evt_device_release_hardware(self, translated):
         if self.registers is not None:
             self.registers.unmap()
+        if self.enabler is not None:
+            self.enabler.delete()  # and its common buffers
 
     def enable(self, interrupt, device):
         if self.line:

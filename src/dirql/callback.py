@@ -2,21 +2,22 @@
 
 An `async def` or a generator function hands back an object instead, which nobody runs and which is true as an answer.
 
-Limits: sees functions, methods, partial() and objects that can be called; not what a plain function returns.
+Limits: sees functions, methods, partial() and objects that can be called; not what a plain function returns. Whether a function
+takes its arguments is looked at for those of an interrupt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE, signature
 from types import FunctionType
 from typing import Any
 
 from dirql.errors import UsageError
 from dirql.findings import defined_at
 
-__all__ = ["refuse_asynchronous", "refuse_asynchronous_methods"]
+__all__ = ["refuse_asynchronous", "refuse_asynchronous_methods", "refuse_uncallable"]
 
 # fmt: off
 KINDS = {
@@ -40,6 +41,23 @@ def refuse_asynchronous(routine: Any, who: str) -> None:
         return
     kind = next(words for flag, words in KINDS.items() if flags & flag)
     raise UsageError(f"{defined_at(function)}{who} is {kind}; a callback is a plain function, without async, await and yield")
+
+
+def refuse_uncallable(routine: Any, who: str, arguments: Sequence[str]) -> None:
+    """UsageError when `routine` cannot be called with so many arguments, if that can be known; `who` names the callback."""
+    if not callable(routine):
+        raise UsageError(f"{who} is {routine!r:.60}; give a function of ({', '.join(arguments)})")
+    try:
+        known = signature(routine)
+    except (TypeError, ValueError):
+        return  # something built in
+    try:
+        known.bind(*arguments)
+    except TypeError as problem:
+        name = getattr(routine, "__qualname__", type(routine).__name__)
+        place = defined_at(_function_of(routine))
+        given = f"called with ({', '.join(arguments)})"
+        raise UsageError(f"{place}{who} is {given}, and {name}{known} does not take that: {problem}") from None
 
 
 def refuse_asynchronous_methods(cls: type, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from dirql import ntstatus
 from dirql.errors import UsageError
 from dirql.findings import defined_at
 from dirql.machine.port import Port
+from dirql.pci.dump_function import assumed_bars
 from dirql.pci.function import Fate, Function
 from dirql.pnp.bus import BusDevice
 from dirql.pnp.description import describe
@@ -52,7 +53,7 @@ def observe(system: System, node: DevNode) -> Observed:
     )  # fmt: skip
     if grant is None:
         return Observed(None, report, [])
-    report.descriptors = describe(report.function, grant)["descriptors"]
+    report.descriptors = describe(report.function, grant, assumed_bars(function))["descriptors"]
     report.served_by = _served_by(function)
     interrupts = list(node.stack.device.interrupts) if isinstance(node.stack, PnpStateMachine) else []
     report.interrupts = [_interrupt(i, grant, report.served_by) for i in interrupts]
@@ -73,7 +74,8 @@ def finish(observed: list[Observed], system: System, node: DevNode) -> Report:
     report.grants = [_summary(one) for one in observed if one.grant is not None]
     report.status, report.status_name = node.status, ntstatus.name_of(node.status)
     report.failure = system.framework.last_failure if not ntstatus.nt_success(node.status) else ""
-    report.callbacks = list(system.framework.callbacks)
+    told = zip(system.framework.callbacks, system.framework.callback_pdos, strict=True)
+    report.callbacks = [callback for callback, pdo in told if pdo is node or pdo is None]
     report.register_reads, report.register_writes = node.port.reads, node.port.writes
     reads = system.kernel.reads_at_dirql
     report.reads_at_dirql = {f"BAR{bar}+{offset:#x}": n for (name, bar, offset), n in reads.items() if name == node.port.name}

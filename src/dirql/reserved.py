@@ -51,13 +51,13 @@ def refuse_misspelt(cls: type, base: type, prefix: str, kind: str) -> None:
     """UsageError for a method that looks like one of the callbacks of `base`, which begin with `prefix`, and is none."""
     known = sorted(name for name in dir(base) if name.startswith("evt_"))
     near = {_bare(spelling): name for name in known for spelling in (name, name.replace(prefix, "evt_"))}
-    for name in vars(cls):
+    for name, value in vars(cls).items():
         if name in known or not name.lower().startswith("evt"):
             continue
         meant = near.get(_bare(name))
         if meant is not None or name.startswith(prefix):
             hint = f"did you mean {meant}?" if meant is not None else f"there are {', '.join(known)}"
-            raise UsageError(f"{cls.__name__}.{name} is no callback of a {kind}; {hint}")
+            raise UsageError(f"{defined_at(value)}{cls.__name__}.{name} is no callback of a {kind}; {hint}")
 
 
 def is_ours(cls: type) -> bool:

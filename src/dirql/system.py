@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from dirql import ntstatus
 from dirql.errors import UsageError
@@ -19,15 +20,17 @@ from dirql.machine.machine import Machine
 from dirql.machine.port import Port
 from dirql.machine.scheduler import STEPS
 from dirql.observe import Observed, finish, observe
+from dirql.pci.dump_function import size_notes
 from dirql.pci.function import Function
 from dirql.pnp.grant import GrantChoice
 from dirql.pnp.identifiers import hardware_ids
 from dirql.pnp.inf import Inf
 from dirql.pnp.interrupt_management import InterruptManagement
-from dirql.pnp.manager import DevNode, PnpManager
+from dirql.pnp.manager import DevNode, HostsWdm, PnpManager
 from dirql.pnp.requirements import requirement_notes, unasked_note
 from dirql.report.model import Report
 from dirql.trace import Kind, Trace
+from dirql.user import Handle
 from dirql.wdf.device import Device
 from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.driver import Driver
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoDriver", "System"]
 
+FEW = 50_000  # steps after which `call` looks again, on a machine that is never at rest
 PATIENCE = 60_000_000_000  # ns that run() goes on while something keeps happening
 
 F = TypeVar("F", bound=Function)
@@ -65,54 +69,83 @@ class System:
         self.trace = Trace() if trace else None
         self.machine = Machine(cpus, costs=costs, chooser=chooser, trace=self.trace, memory=memory)
         self.kernel = Kernel(self.machine)
+        self.kernel.windows = windows
         self.framework = Framework(self.kernel, verifier)
         self.pnp = PnpManager(self.kernel)
         self.pnp.about_to_stop = lambda node: self.observe()
         self.io = IoManager(self.kernel)
         self.stopped: Stop | None = None
+        self.patience = 10.0  # s of real time that an image's code may get nowhere; 0 for ever
+        self.max_instructions: int | None = None  # that images may run in all: counted, and slower
         self.guest: Guest | None = None  # where driver images run, once one is loaded
         self._drivers: list[tuple[Driver, Inf | None]] = []
-        self._observed: dict[str, list[Observed]] = {}
+        self._never_at_rest = False
+        self._observed: dict[DevNode, list[Observed]] = {}
 
     # Building.
 
     def plug(self, function: F) -> F:
         """Put a function into a slot; returns it."""
+        if isinstance(function, type) or not hasattr(function, "config_read"):
+            raise UsageError(f"System.plug({function!r:.60}): that is no function; plug an object of a dirql.device.Device class")
         self.machine.plug(function)
         return function
 
-    def load(self, driver: type[Driver] | str | Path, inf: str | Path | Inf | None = None) -> Driver:
+    def load(
+        self, driver: type[Driver] | str | Path, inf: str | Path | Inf | None = None, *, stubs: Mapping[str, int] | None = None
+    ) -> Driver:
         """Load a driver: a class, or the path of an image (.sys), whose DriverEntry runs now. Without an INF it takes every
-        function that is plugged, and no MSI or MSI-X is ever granted, since only an INF can set MSISupported."""
+        function that is plugged, and no MSI or MSI-X is ever granted, since only an INF can set MSISupported. `stubs` are
+        routines that an image may call though dirql does not model them, and what they return."""
+        if not (isinstance(driver, str | Path) or (isinstance(driver, type) and issubclass(driver, Driver))):
+            wanted = "give a dirql.wdf.Driver subclass, or the path of a .sys file"
+            raise UsageError(f"System.load({driver!r:.60}): that is no driver; {wanted}")
         if isinstance(inf, str | Path):
             inf = Inf.load(inf, windows=self.windows)
         if isinstance(driver, str | Path):
-            loaded: Driver = self._load_image(Path(driver))
+            loaded: Driver = self._load_image(Path(driver), inf, stubs or {})
         else:
+            if stubs:
+                raise UsageError(f"stubs {', '.join(stubs)}: {driver.__name__} is no image; leave them out")
             driver.require_callbacks()
             loaded = driver(self.framework)
+            loaded.service_key = inf.service_key() if inf is not None else loaded.service_key
         self.framework.driver = self.framework.driver or loaded
         self._drivers.append((loaded, inf))
         return loaded
 
-    def _load_image(self, path: Path) -> Driver:
+    def _load_image(self, path: Path, inf: Inf | None, stubs: Mapping[str, int]) -> Driver:
         from dirql.hosts.sys import Guest, load_driver  # an emulator that only those pay for who load an image
 
         if self.guest is None:
             self.guest = Guest(self.kernel, self.framework)
+            self.guest.overseer.patience = self.patience
+            if self.max_instructions is not None:
+                self.guest.processor.limit(self.max_instructions, self.guest.decoder.count)
+        for name, value in stubs.items():
+            self.guest.stubs.replace(name, value)
         driver = load_driver(self.guest, path)
+        driver.service_key = inf.service_key() if inf is not None else driver.service_key
         self._pnp(driver.enter)
         return driver
 
     # Running.
 
     def start(self, grant: GrantChoice | None = None) -> int:
-        """Enumerate every function, find its driver, start it. The NTSTATUS of the last one that failed, else STATUS_SUCCESS."""
+        """Enumerate every function, find its driver, start it. The NTSTATUS of the last one that failed, else STATUS_SUCCESS.
+
+        What was started is left alone, and so is what failed. A function that `remove` took its device from is found again.
+        """
         status = ntstatus.STATUS_SUCCESS
+        grant = grant or GrantChoice.all()
         for port in self.machine.ports:
-            if any(node.port is port for node in self.pnp.nodes):
+            node = next((node for node in self.pnp.nodes if node.port is port), None)
+            if node is None:
+                one = self._start(port, grant)
+            elif node.removed and not port.removed:
+                one = self._pnp(self.pnp.find_again, node, grant)
+            else:
                 continue
-            one = self._start(port, grant or GrantChoice.all())
             status = status if ntstatus.nt_success(one) else one
         return status
 
@@ -130,8 +163,15 @@ class System:
         self.machine.time = max(self.machine.time, until)
 
     def _run_to_rest(self, enough: Callable[[], bool] | None) -> None:
-        begin = self.now
-        restless = self._run(self.machine.time + PATIENCE, enough, STEPS)
+        begin, until = self.now, self.machine.time + PATIENCE
+        restless: list[str] = []
+        if enough is not None and self._never_at_rest:  # was told before: what is asked for now is all that is waited for
+            for _ in range(STEPS // FEW):
+                restless = self._run(until, enough, FEW)
+                if not restless or enough():
+                    return
+        else:
+            restless = self._run(until, enough, STEPS)
         if not restless:
             return
         lasted = f"after {(self.now - begin) / 1e9:.3g} s of virtual time"
@@ -141,6 +181,7 @@ class System:
             return
         sentence = f"{lasted} something still happens: {', '.join(restless)}; run(for_ns) takes a part of it"
         self.machine.note_finding("never-at-rest", "advice", sentence, "run()")
+        self._never_at_rest = True
 
     def _run(self, until: int, enough: Callable[[], bool] | None, steps: int | None = None) -> list[str]:
         """What would still happen when it ends."""
@@ -199,7 +240,9 @@ class System:
         """Orderly removal; its NTSTATUS (the driver may veto)."""
         node = self._started(function)
         self.observe()
-        return self._pnp(self.pnp.query_remove, node)
+        status = self._pnp(self.pnp.query_remove, node)
+        node.removed = node.stack is None
+        return status
 
     def surprise_remove(self, function: Function) -> None:
         """Pull the function out: its lanes are lost and reads give all ones, then PnP tells the driver."""
@@ -215,10 +258,17 @@ class System:
             if node.stack is not None:
                 self._pnp(self.pnp.remove, node)
         for driver, _ in self._drivers:
-            if type(driver).evt_driver_unload is not Driver.evt_driver_unload and self.stopped is None:
-                self._pnp(self.framework.call, "EvtDriverUnload", driver, driver.evt_driver_unload)
-            if self.stopped is None and not driver.deleting:
-                self._pnp(driver.dispose)
+            if self.stopped is None:
+                self._pnp(driver.unload)
+
+    def open(self, name: str | UUID) -> Handle:
+        """Open a device as a user's program does: by a device interface's GUID, its link, or a symbolic link."""
+        return Handle.open(self.io, self.framework, name, self._settle)
+
+    def _settle(self, enough: Callable[[], bool]) -> None:
+        self._run_to_rest(enough)
+        if self.stopped is not None:
+            raise self.stopped
 
     # Looking.
 
@@ -248,7 +298,7 @@ class System:
     def observe(self) -> None:
         """Remember the state at rest, since stopping a device takes its map with it. Done by whatever stops a device."""
         for node in self.pnp.nodes:
-            seen = self._observed.setdefault(node.name, [])
+            seen = self._observed.setdefault(node, [])
             if node.stack is not None or not seen:
                 now = observe(self, node)
                 if seen and seen[-1].grant is now.grant:
@@ -261,8 +311,8 @@ class System:
             raise UsageError("there is nothing to report; plug a device, load a driver and start() first")
         self.observe()
         node = self.pnp.nodes[0] if function is None else self.node(function)
-        report = finish(self._observed[node.name], self, node)
-        report.notes = [*node.notes, *node.unasked]
+        report = finish(self._observed[node], self, node)
+        report.notes = [*node.notes, *node.unasked, *size_notes(node.port.function)]
         return report
 
     def _start(self, port: Port, grant: GrantChoice) -> int:
@@ -275,16 +325,17 @@ class System:
                 continue
             management = InterruptManagement.from_registry(install.registry) if install is not None else InterruptManagement()
             node = self.pnp.enumerate(port, management)
+            node.install = install
             node.notes = (*(install.notes if install is not None else ()), *requirement_notes(port.function, management))
             node.unasked = unasked_note(port.function, management)
-            node.add_device = partial(self._add_and_start, driver, node, grant)
-            return self._pnp(node.add_device)
+            node.add_device = partial(self._add_and_start, driver, node)
+            return self._pnp(node.add_device, grant)
         raise NoDriver(f"no driver for {port.name} ({ids[0]}): " + ("; ".join(missing) or "load one first"))
 
     def _started(self, function: Function) -> DevNode:
         node = self.node(function)
         if node.stack is None:
-            raise UsageError(f"{function.name} has no device; its driver failed to start it, or it was removed")
+            raise UsageError(f"{node.name} has no device; its driver failed to start it, or it was removed")
         return node
 
     def _add_and_start(self, driver: Driver, node: DevNode, grant: GrantChoice) -> int:
@@ -294,6 +345,10 @@ class System:
             self.framework.last_failure = f"DriverEntry of {driver.name} returned {ntstatus.name_of(driver.entry_status)}"
             node.status = ntstatus.STATUS_FAILED_DRIVER_ENTRY
             return node.status
+        wdm = driver.wdm_stack(node) if isinstance(driver, HostsWdm) else None
+        if wdm is not None:
+            node.status, node.stack = wdm
+            return self.pnp.start(node, grant) if node.stack is not None else node.status
         init = DeviceInit(self.framework, driver, node)
         status = self.framework.status("EvtDriverDeviceAdd", driver, driver.evt_driver_device_add, init)
         device: Device | None = init.device

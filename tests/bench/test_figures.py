@@ -33,6 +33,7 @@ def test_the_figures_are_those_that_the_documents_name() -> None:
     assert [figure.name for figure in FIGURES] == [
         "messages_per_second", "messages_per_second_9_vectors", "cost_per_message_2048_vectors_64_cpus",
         "messages_per_second_traced", "resources_process_seconds", "start_to_d0_seconds", "mqueue_completions_per_second",
+        "sys_api_stops_per_second", "sys_code_rounds_per_second", "sys_messages_per_second", "sys_start_to_d0_seconds",
     ]  # fmt: skip
 
 

@@ -12,14 +12,17 @@ import pytest
 
 from dirql.bench.figure import Figure, Measured, entry, unmeasured
 from dirql.findings import Finding
-from dirql.kernel.stop import BugCheck, Hang
+from dirql.kernel.stop import BugCheck, Details, Hang
 from dirql.report import InterruptRow, MessageRow, Report
 
 Run = Callable[..., tuple[int, str, str]]
 PAGE = Path(__file__).parent.parent.parent / "docs" / "json.md"
 KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null", dict: "object", list: "list"}
 # Objects whose keys are data, or bits that the text sums up.
-OPAQUE = {"command", "status", "fields", "dropped_why", "reads_at_dirql", "beside", "ratio", "ratio_target", "machine", "peers"}
+OPAQUE = {
+    "command", "status", "fields", "dropped_why", "reads_at_dirql", "registers", "beside", "ratio", "ratio_target", "machine",
+    "peers",
+}  # fmt: skip
 
 
 def documented(command: str) -> dict[str, str]:
@@ -63,7 +66,9 @@ def full_report(bugcheck: dict[str, object] | None) -> Any:
 
 
 def test_run_prints_what_is_documented(folder: Path, dirql: Run) -> None:
-    documents = [full_report(BugCheck(0xA, why="x").as_json()), full_report(Hang("r", "x").as_json()),
+    crash = BugCheck(0xD1, why="x")
+    crash.details = Details("nop", {"rax": 1}, ("nic.sys!EvtIsr+0x1a (nic.c:12)",))
+    documents = [full_report(crash.as_json()), full_report(Hang("r", "x").as_json()),
                  json.loads(dirql("run", "small.toml", "--json")[1])]  # fmt: skip
     assert [wrong(one, "run") for one in documents] == [[], [], []]
     assert set(documented("run")) == {key for one in documents for key, _ in seen(one)}

@@ -119,6 +119,8 @@ def test_a_scenario_without_a_driver_is_arbitrated(folder: Path, dirql: Run) -> 
     (["--bar", "6=16"], "--bar 6=16: BARs are 0 to 5, with a size in bytes; write --bar 0=0x20000 or --bar 0=128K"),
     (["--bar", "0:16"], "--bar 0:16: BARs are 0 to 5, with a size in bytes; write --bar 0=0x20000 or --bar 0=128K"),
     (["--bar", "0=0x30"], "size 0x30 of BAR 0 must be a power of two, 0x10 or more"),
+    (["--bar", "5=0x4000"],
+     "DUMP:4: 0000:01:00.0: BAR 5 is not implemented, and has no size to tell; the function has BAR 0, 1, 2, 3"),
     (["--messages", "4"],
      "DUMP: 0000:01:00.0: --messages 4: none is asked for; does the INF set MSISupported to 1?"),
     (["--function", "09:00.0"], "DUMP: there is no function '09:00.0'; it holds 0000:01:00.0, 0000:02:00.0, 0000:03:00.0"),

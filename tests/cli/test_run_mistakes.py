@@ -9,14 +9,18 @@ import pytest
 
 Run = Callable[..., tuple[int, str, str]]
 
+CREATED, CREATE = "small.py:12 in evt_device_prepare_hardware: small.py", "WdfInterruptCreate"
+REFUSED, TOO_MANY = "does not take that", "too many positional arguments"
+MISSING = f"{REFUSED}: missing a required argument: 'first'"
+FOUR = "(dpc, device, first, second)"
 ARGUMENTS = "; give it the arguments that docs/c-python.md lists for the callback\n"
 
 
 @pytest.mark.parametrize(("old", "new", "error"), [
     ("def isr(self, interrupt, message_id)", "def isr(self)",
-     "FILE:17: Card.isr() takes 1 positional argument but 3 were given" + ARGUMENTS),
+     f"{CREATED}:17: {CREATE}: EvtInterruptIsr is called with (interrupt, message_id), and Card.isr() {REFUSED}: {TOO_MANY}\n"),
     ("def dpc(self, interrupt, device)", "def dpc(self, dpc, device, first, second)",
-     "FILE:21: Card.dpc() missing 2 required positional arguments: 'first' and 'second'" + ARGUMENTS),
+     f"{CREATED}:21: {CREATE}: EvtInterruptDpc is called with (interrupt, device), and Card.dpc{FOUR} {MISSING}\n"),
     ("def evt_device_release_hardware(self, translated)", "def evt_device_release_hardware(self)",
      "FILE:14: Card.evt_device_release_hardware() takes 1 positional argument but 2 were given" + ARGUMENTS),
     ("def evt_driver_device_add(self, init)", "def evt_driver_device_add(self)",

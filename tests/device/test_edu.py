@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import factorial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirql.device.models.edu import BUFFER, Edu
+from dirql.scenario.dump_choice import functions_of
 
 ONES = 0xFFFF_FFFF
 
@@ -153,3 +155,21 @@ def test_no_register_access_makes_edu_raise(plug: Any, accesses: list[tuple[int,
             rig.device.bar_write(0, offset, size, value & ((1 << 8 * size) - 1))
     rig.run()
     assert all(fate.balanced for fate in rig.device.fates)
+
+
+DUMP = Path(__file__).parents[2] / "examples" / "dumps" / "qemu-e1000e-nvme.txt"
+SET_BY_SOFTWARE = {
+    0x04: (2, 0x0103, "Command: decoding, SERR#"),
+    0x10: (4, 0xFDE0_0000, "BAR 0: where it was put"),
+    0x3C: (1, 0x0B, "Interrupt Line: what the firmware wrote"),
+}  # offset → (bytes, value, why it differs from the reset value)
+
+
+def test_configuration_space_is_that_of_qemus_device_but_for_what_software_wrote() -> None:
+    (dump,) = functions_of(str(DUMP), "03:00.0")
+    edu = Edu()
+    excepted = {at + byte for at, (size, _, _) in SET_BY_SOFTWARE.items() for byte in range(size)}
+    assert {at for at, byte in enumerate(dump.config) if edu.config_read(at, 1) != byte} <= excepted
+    for at, (size, value, _) in SET_BY_SOFTWARE.items():
+        edu.config_write(at, size, value)
+    assert bytes(edu.config_read(at, 1) for at in range(len(dump.config))) == dump.config

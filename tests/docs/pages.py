@@ -226,8 +226,10 @@ def _callables() -> Iterator[tuple[str, Callable[..., object], str]]:
 
 ENTRIES = {"WdfInterruptCreate": "wdf.Interrupt.create(device, config, attributes=None)"}  # where a driver enters elsewhere
 RECEIVERS = {
+    "Clock": "kernel.clock", "ObjectManager": "kernel.objects", "Processors": "kernel.processors",
     "InterruptController": "kernel.interrupts", "IoSpace": "registers", "Kdpc": "dpc", "KInterrupt": "kinterrupt",
-    "Ktimer": "timer", "PortSpace": "ports",
+    "Ktimer": "timer", "NamedDevice": "device", "ParentDevice": "device", "PortSpace": "ports", "QueryableDevice": "device",
+    "SetDevice": "device",
 }  # fmt: skip
 
 

@@ -13,7 +13,9 @@ from dirql.scenario.play import run
 from dirql.scenario.values import Scenario
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CLEAN = sorted(p.relative_to(EXAMPLES).as_posix() for p in EXAMPLES.rglob("*.toml") if p.stem not in ("not_mine", "line_refused"))
+ALL = sorted(p.relative_to(EXAMPLES).as_posix() for p in EXAMPLES.rglob("*.toml"))
+WDM = [name for name in ALL if name.startswith("mqueue_wdm/")]  # no framework, no callbacks
+CLEAN = [name for name in ALL if Path(name).stem not in ("not_mine", "line_refused")]
 
 
 def play(name: str) -> Report:
@@ -34,7 +36,13 @@ def test_an_example_ends_clean_and_its_fates_sum_up(name: str) -> None:
     report = play(name)
     assert report.clean, (report.status_name, report.findings, report.bugcheck, report.unserved, report.stuck)
     assert all(message.balanced for message in report.messages)
-    assert report.callbacks[-1][0] == "EvtDeviceReleaseHardware"
+    assert [called for called, _ in report.callbacks][-1:] == ([] if name in WDM else ["EvtDeviceReleaseHardware"])
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_an_example_says_in_its_first_line_what_it_is(name: str) -> None:
+    first = (EXAMPLES / name).read_text("utf-8").partition("\n")[0]
+    assert first.startswith("# ") and first.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -73,14 +81,16 @@ def test_the_status_register_costs_a_round_trip_in_every_isr() -> None:
     assert all(s.isr_ns >= f.isr_ns + 800 * s.isr_calls for f, s in zip(fast.interrupts, slow.interrupts, strict=True))
 
 
-def test_an_isr_that_says_not_mine_to_a_message_leaves_queues_unserved() -> None:
-    report = card("not_mine")
+@pytest.mark.parametrize("folder", ["multiqueue", "mqueue"])
+def test_an_isr_that_says_not_mine_to_a_message_leaves_queues_unserved(folder: str) -> None:
+    report = play(f"{folder}/not_mine.toml")
     assert not report.clean and report.unserved[0] == "queue 0: 10 completions unconsumed"
     assert any(i.isr_calls and not i.isr_claimed for i in report.interrupts)
 
 
-def test_a_driver_that_refuses_a_line_fails_to_start_and_releases_what_it_has() -> None:
-    report = card("line_refused")
+@pytest.mark.parametrize("folder", ["multiqueue", "mqueue"])
+def test_a_driver_that_refuses_a_line_fails_to_start_and_releases_what_it_has(folder: str) -> None:
+    report = play(f"{folder}/line_refused.toml")
     assert report.status == ntstatus.STATUS_DEVICE_CONFIGURATION_ERROR
     names = [name for name, _ in report.callbacks]
     assert names == ["EvtDriverDeviceAdd", "EvtDevicePrepareHardware", "EvtDeviceReleaseHardware"]

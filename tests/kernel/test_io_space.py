@@ -335,3 +335,28 @@ def test_two_functions_do_not_answer_for_each_other(world: ModuleType, a: int, b
 
     w.run_thread(work)
     assert (len(w.card.accesses), len(other.accesses)) == (a, b)
+
+
+def test_each_access_of_a_long_mapping_goes_where_its_own_address_leads(world: ModuleType) -> None:
+    w = world.World(1, bars={0: (0x1000, 0xF000_0000), 2: (0x1000, 0xF000_1000)})
+    other = world.Stub("other", bars={0: (0x1000, 0xF000_3000)})
+    w.machine.plug(other)
+    w.card.registers.update({(0, 0xFFC): 1, (2, 0): 2})
+    other.registers[0, 4] = 3
+
+    def work() -> list[int]:
+        space = w.kernel.mm_map_io_space(0xEFFF_F000, 0x10000)
+        offsets = (0xFFC, 0x1FFC, 0x2000, 0x3000, 0x4004, 0x5000, 0x2000)
+        space.write_register_ulong(0x4008, 9)
+        return [space.read_register_ulong(offset) for offset in offsets]
+
+    ones = 0xFFFF_FFFF
+    assert w.run_thread(work) == [ones, 1, 2, ones, 3, ones, 2]
+    assert other.accesses == [("write", 0, 8, 4, 9), ("read", 0, 4, 4)]
+    assert ("read", 2, 0, 4) in w.card.accesses
+
+
+def test_an_access_across_the_end_of_a_bar_goes_where_it_begins(world: ModuleType) -> None:
+    w = world.World(1)
+    w.run_thread(lambda: w.kernel.mm_map_io_space(world.BAR0, 0x2000).read_register_ulong64(0xFFC))
+    assert w.card.accesses == [("read", 0, 0xFFC, 8)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from dirql.device.models import MultiQueue
 from dirql.errors import UsageError
 from dirql.kernel import Kdpc
 from dirql.machine import Machine
@@ -131,3 +133,36 @@ def test_a_fate_says_what_it_counts() -> None:
     fate.sent = fate.merged = 1
     fate.drop("enable off")
     assert (repr(fate), fate.balanced) == ("<Fate of entry 2: dropped={'enable off': 1} merged=1 sent=1>", False)
+
+
+def test_the_second_function_of_a_name_is_told_apart_everywhere() -> None:
+    machine = Machine(1, memory=1 << 21)
+    ports = [machine.plug(MultiQueue(1)) for _ in range(3)]
+    assert [port.name for port in ports] == ["MultiQueue", "MultiQueue#2", "MultiQueue#3"]
+    assert [(port.up.name, port.bus_view.name) for port in ports[1:]] == [
+        ("MultiQueue#2.up", "MultiQueue#2"), ("MultiQueue#3.up", "MultiQueue#3"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("direction", ["read", "write"])
+def test_dma_outside_of_ram_is_a_finding_that_counts(direction: str) -> None:
+    machine = Machine(1, memory=1 << 21)
+    card = MultiQueue(1)
+    machine.plug(card)
+    card.config_write(4, 2, 6)
+    for address in (0x1F_FFF0, 0x1F_FFF1, 0x100_0000_0000):
+        card.dma.write(address, bytes(16)) if direction == "write" else card.dma.read(address, 16)
+    machine.scheduler.run()
+    (found,) = machine.findings.values()
+    assert (found.rule, found.level, found.where, found.count) == ("dma-outside-memory", "error", "MultiQueue at 0000:01:00.0", 2)
+    assert found.sentence == (
+        f"DMA of MultiQueue: the {direction} of 0x10 bytes at 0x1ffff1, which is outside of RAM (0 to 0x200000); "
+        "give the device the logical address of a buffer"
+    )
+
+
+@pytest.mark.parametrize("cpus", ["4", 2.0, None, True])
+def test_a_number_of_processors_is_a_whole_number(cpus: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        Machine(cpus)
+    assert str(caught.value) == f"cpus={cpus!r}: how many processors is a whole number, 1 to 64"

@@ -365,3 +365,17 @@ def test_time_does_not_run_on_to_a_time_out_that_was_cancelled(world: ModuleType
     w.thread(lambda: w.kernel.ke_wait_for_single_object(event, 10_000_000_000))
     w.run_thread(lambda: (timer.set(5_000_000_000), w.stall(20), timer.cancel(), event.set()))
     assert w.machine.time < 1_000_000
+
+
+def test_a_card_whose_timer_sets_itself_again_does_not_outlast_the_steps(world: ModuleType) -> None:
+    w = world.World(1)
+
+    def again() -> None:
+        w.log.append(w.machine.time)
+        w.at(1, again)
+
+    w.at(1, again)
+    w.machine.scheduler.run(steps=1_000)
+    assert (len(w.log), w.machine.scheduler.restless()) == (999, [f"stub.timer{1_000}"])
+    w.machine.scheduler.run(steps=1_000)
+    assert len(w.log) == 2 * 999

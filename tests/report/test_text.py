@@ -151,3 +151,11 @@ def test_no_report_is_wider_than_its_width(rows: list[tuple[int, int, int]], nam
     said = report(device=name, messages=messages, unserved=lines, interrupts=objects)
     for line in render(said).split("\n"):
         assert len(line) <= 80 and line == line.rstrip()
+
+
+def test_processors_that_do_not_fit_end_in_a_sign() -> None:
+    many = tuple(range(0, 64, 2))
+    said = report(messages=[message(0, 0, sent=1, cpus=many), message(1, 1, sent=1, cpus=(2,))])
+    lines = section(render(said), "Messages")
+    assert [line.rstrip()[-1] for line in (lines[1], lines[3])] == ["…", "…"]
+    assert {len(lines[1]), len(lines[3])} == {80}

@@ -20,7 +20,7 @@ from dirql.errors import UsageError
 def test_a_misspelt_callback_is_refused_when_the_class_is_made(name: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         type("Wrong", (wdf.Device,), {name: lambda self, previous: None})
-    assert str(caught.value).startswith(f"Wrong.{name} is no callback of a device; {hint}")
+    assert str(caught.value).startswith(f"test_device.py:22: Wrong.{name} is no callback of a device; {hint}")
 
 
 def test_a_callback_of_a_config_may_have_its_documented_name() -> None:

@@ -24,7 +24,8 @@ def test_a_misspelt_callback_is_refused_with_the_right_names() -> None:
     with pytest.raises(UsageError) as caught:
         type("Wrong", (wdf.Driver,), {"evt_driver_add_device": lambda self, init: None})
     assert str(caught.value) == (
-        "Wrong.evt_driver_add_device is no callback of a driver; there are evt_driver_device_add, evt_driver_unload"
+        "test_driver.py:25: Wrong.evt_driver_add_device is no callback of a driver; "
+        "there are evt_driver_device_add, evt_driver_unload"
     )
 
 

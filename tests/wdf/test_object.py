@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirql import wdf
+from dirql.kernel.stop import BugCheck
 
 NUMBER = st.integers(0, 9)
 
@@ -222,3 +224,28 @@ def lineage(node: Any) -> list[Any]:
         found.append(node)
         node = node.parent
     return found
+
+
+def test_a_context_leads_back_to_its_object_while_that_is_there(World: Any) -> None:
+    w = World().started()
+    made = w.call(lambda: wdf.create_object(w.device, wdf.ObjectAttributes(context_type=First)))
+    assert w.call(lambda: wdf.object_of_context(w.framework, made.context)) is made
+    w.call(made.delete)
+    with pytest.raises(BugCheck, match=r"WdfObjectContextGetObject was given <.*First object.*>, which is no context"):
+        w.system.call(lambda: wdf.object_of_context(w.framework, made.context))
+
+
+def test_an_object_answers_no_query(World: Any) -> None:
+    w = World().started()
+    guid = UUID(int=1)
+    with pytest.raises(wdf.StatusError, match=f"WdfObjectQuery: {w.device.name} has no interface {{{guid}}}"):
+        w.system.call(lambda: w.device.query(guid))
+
+
+def test_the_destroy_callback_finds_the_context(World: Any) -> None:
+    w, seen = World().started(), []
+    attributes = wdf.ObjectAttributes(
+        context_type=First, evt_destroy_callback=lambda o: seen.append(o.get_typed_context(First).value)
+    )
+    w.call(lambda: wdf.create_object(w.device, attributes).delete())
+    assert seen == [1]

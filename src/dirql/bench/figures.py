@@ -14,6 +14,7 @@ from statistics import median
 from dirql.bench.figure import Figure, Measured, Target
 from dirql.bench.stopwatch import Contestant, Effort, Times, race
 from dirql.bench.stripped import StrippedLoop
+from dirql.bench.sys_figures import SYS_FIGURES
 from dirql.bench.world import BenchDriver, Completions, Delivery, start
 from dirql.device.models.mqueue import MultiQueue
 from dirql.errors import DirqlError
@@ -149,4 +150,5 @@ FIGURES = (
         "mqueue_completions_per_second", "1/s", "submit, DMA, message, ISR, DPC, ring, doorbell, arm; 8 queues, 4 CPUs",
         mqueue_completions_per_second,
     ),
+    *SYS_FIGURES,
 )  # fmt: skip

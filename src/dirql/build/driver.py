@@ -176,7 +176,7 @@ def _make(out: Path) -> None:
 
 def _move(source: Path, target: Path) -> None:
     """Whole or not at all, also from another file system."""
-    beside = target.with_name(target.name + ".new")
+    beside = target.with_name(f"{target.name}.{os.getpid()}.new")
     try:
         shutil.copyfile(source, beside)
         os.replace(beside, target)

@@ -1,11 +1,12 @@
 """`dirql` itself: its commands, its version, and how a command that cannot go on ends.
 
 Exit statuses: 0 nothing found; 1 findings, a bugcheck, work left unserved or a start that failed; 2 bad input or usage;
-130 interrupted; 141 nobody reads the output any more; 70 a bug of dirql.
+74 the output cannot be written; 130 interrupted; 141 nobody reads the output any more; 70 a bug of dirql.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -16,6 +17,7 @@ import typer
 
 from dirql.cli.bench_command import bench
 from dirql.cli.build_command import build
+from dirql.cli.check_command import check
 from dirql.cli.inspect_command import inspect
 from dirql.cli.resources_command import resources
 from dirql.cli.run_command import run
@@ -23,7 +25,8 @@ from dirql.errors import DirqlError
 
 __all__ = ["app", "main"]
 
-BAD_INPUT, BUG, INTERRUPTED, NOBODY_READS = 2, 70, 130, 141
+BAD_INPUT, BUG, NO_OUTPUT, INTERRUPTED, NOBODY_READS = 2, 70, 74, 130, 141
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 app = typer.Typer(
     name="dirql",
@@ -36,6 +39,7 @@ app.command("run", short_help="Run a driver on a device and report.")(run)
 app.command("resources", short_help="What EvtDevicePrepareHardware is handed.")(resources)
 app.command("inspect", short_help="Decode configuration space, as lspci -vv does.")(inspect)
 app.command("build", short_help="Compile a driver to a .sys.")(build)
+app.command("check", short_help="What a driver image uses and dirql models.")(check)
 app.command("bench", short_help="Measure dirql on this machine.")(bench)
 
 
@@ -104,16 +108,29 @@ def _status(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # Python flushes again at exit; there must be something that takes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return NOBODY_READS
+    except OSError as problem:
+        if problem.errno not in UNWRITABLE:
+            return _bug()
+        _drop_output()
+        return _complain(f"the output cannot be written: {problem.strerror}; send it where there is room", NO_OUTPUT)
     except Exception as problem:
         message = getattr(problem, "format_message", None)
         if message is not None:  # what typer says of a command line
             used = getattr(problem, "ctx", None)
             return _complain(f"{message()} (see {used.command_path if used is not None else 'dirql'} --help)")
-        traceback.print_exc()
-        return _complain("this is a bug of dirql: report it with the lines above and the input that did it", BUG)
+        return _bug()
+
+
+def _drop_output() -> None:
+    """Python flushes again at exit; there must be something that takes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    return _complain("this is a bug of dirql: report it with the lines above and the input that did it", BUG)
 
 
 def _complain(what: str, status: int = BAD_INPUT) -> int:

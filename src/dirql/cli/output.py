@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -14,8 +14,8 @@ import typer
 from dirql.errors import UsageError
 
 __all__ = [
-    "WATCHDOG", "Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "named", "one_grant", "print_json",
-    "progress", "width",
+    "WATCHDOG", "Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "named", "one_grant",
+    "output_kept_for_json", "print_json", "progress", "width",
 ]  # fmt: skip
 
 
@@ -63,6 +63,13 @@ def progress(what: str) -> Iterator[Callable[[str], None]]:
     spinner = Spinner("dots", what)
     with Live(spinner, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False):
         yield lambda words: spinner.update(text=words)
+
+
+@contextmanager
+def output_kept_for_json(wanted: bool) -> Iterator[None]:
+    """Where JSON is `wanted`, what a driver or a model prints goes to standard error meanwhile: the document stands alone."""
+    with redirect_stdout(sys.stderr) if wanted else nullcontext():
+        yield
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dirql.cli.output import Cpus, FunctionAddress, Inf, Json, Line, Messages, colour, one_grant, print_json
+from dirql.cli.output import Cpus, FunctionAddress, Inf, Json, Line, Messages, colour, one_grant, output_kept_for_json, print_json
 
 __all__ = ["resources"]
 
@@ -42,7 +42,8 @@ def resources(
 
     one_grant(messages, line)
     if source.endswith(".toml"):
-        found = of_scenario(source, cpus, inf, messages, line, bool(bar), function)
+        with output_kept_for_json(json):
+            found = of_scenario(source, cpus, inf, messages, line, bool(bar), function)
     else:
         found = of_dump(source, 4 if cpus is None else cpus, inf, messages, line, sizes_of(bar or []), function)
     if json:

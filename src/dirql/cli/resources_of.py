@@ -5,7 +5,7 @@ All functions of a dump are arbitrated on one machine, in the file's order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from dirql.cli.output import WATCHDOG
 from dirql.errors import InputError, UsageError
 from dirql.ntstatus import StatusError
-from dirql.pci.dump_function import DumpFunction
+from dirql.pci.dump_function import DumpFunction, assumed_bars, size_notes
 from dirql.pci.dumps import Dump
 from dirql.pci.function import Function
 from dirql.pci.spec import BAR_COUNT
@@ -46,10 +46,12 @@ class Resources:
     offered: int
     no_inf: bool
     left_out: tuple[str, ...] = ()
+    unsized: frozenset[int] = frozenset()  # where memory or ports begin whose length was assumed
 
     def as_json(self) -> dict[str, Any]:
         """Keys as docs/json.md lists them."""
-        return {"address": self.address, **describe(self.function, self.grant), "notes": [*self.notes, *self.left_out]}
+        told = describe(self.function, self.grant, self.unsized)
+        return {"address": self.address, **told, "notes": [*self.notes, *self.left_out]}
 
 
 def sizes_of(options: Sequence[str]) -> dict[int, int]:
@@ -104,7 +106,7 @@ def of_dump(
     file = Inf.load(inf) if inf else None
     arbiter = Arbiter(checked(cpus))
     choice, option = choice_of(messages, line), said(messages, line)
-    found = [_of_dump(dump.sized(sizes), file, arbiter, choice, option) for dump in endpoints]
+    found = [_of_dump(dump, sizes, file, arbiter, choice, option) for dump in endpoints]
     left_out = tuple(f"left out: {dump.address} is {bridge(dump)}" for dump in dumps if header_type(dump))
     return [*found[:-1], replace(found[-1], left_out=left_out)]
 
@@ -121,8 +123,10 @@ def bridge(dump: Dump) -> str:
     return f"{kind} (header type {number})"
 
 
-def _of_dump(dump: Dump, inf: Inf | None, arbiter: Arbiter, choice: GrantChoice, option: str) -> Resources:
-    function = DumpFunction(dump)
+def _of_dump(
+    dump: Dump, sizes: Mapping[int, int], inf: Inf | None, arbiter: Arbiter, choice: GrantChoice, option: str
+) -> Resources:
+    function = DumpFunction(dump, sizes)
     management, notes = _management(function, inf)
     _, bus, rest = dump.address.rsplit(":", 2)
     unknown: dict[int, int | None] = dict.fromkeys(function.assumed)
@@ -161,7 +165,8 @@ def of_scenario(
             if node.grants:
                 port = node.port
                 no_inf = not node.management.msi_supported
-                found.append(_resources(port.address, port.function, node.grants[0], node.notes, no_inf))
+                notes = (*node.notes, *size_notes(port.function))
+                found.append(_resources(port.address, port.function, node.grants[0], notes, no_inf))
         if not found:
             stop = play.system.stopped
             why = str(stop) if stop is not None else "the driver failed before anything was granted"
@@ -177,6 +182,7 @@ def of_scenario(
                 raise InputError(path, scenario.lines.get("grant", ""), why_not(problem, scenario.grant_said)) from None
             except (StatusError, UsageError) as problem:
                 raise InputError(path, "", f"{port.name}: {problem}") from None
+            notes = (*notes, *size_notes(port.function))
             found.append(_resources(port.address, port.function, grant, notes, not management.msi_supported))
     chosen = [one for one in found if not address or same_address(one.address, address)]
     if not chosen:
@@ -215,4 +221,5 @@ def _management(function: Function, inf: Inf | None) -> tuple[InterruptManagemen
 def _resources(address: str, function: Function, grant: Grant, notes: tuple[str, ...], no_inf: bool) -> Resources:
     msix, msi = config.msix(function), config.msi(function)
     offers, offered = ("MSI-X", msix.entries) if msix is not None else ("MSI", msi.capable) if msi is not None else ("", 0)
-    return Resources(address, function_name(function), grant, notes, offers, offered, no_inf)
+    unsized = frozenset(assumed_bars(function))
+    return Resources(address, function_name(function), grant, notes, offers, offered, no_inf, unsized=unsized)

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from dirql.cli.output import WATCHDOG, Cpus, Inf, Json, Line, Messages, colour, named, one_grant, print_json, progress, width
+from dirql.cli.output import (
+    WATCHDOG,
+    Cpus,
+    Inf,
+    Json,
+    Line,
+    Messages,
+    colour,
+    named,
+    one_grant,
+    output_kept_for_json,
+    print_json,
+    progress,
+    width,
+)
 
 __all__ = ["run"]
 
@@ -33,6 +47,13 @@ def run(
     watchdog: Annotated[
         float, typer.Option("--watchdog", metavar="SECONDS", help="End a run that gets nowhere for so long; 0 never.")
     ] = WATCHDOG,
+    stub: Annotated[
+        list[str] | None,
+        typer.Option("--stub", metavar="NAME=VALUE", help="Let a .sys call routine NAME, which only returns VALUE; repeatable."),
+    ] = None,
+    max_instructions: Annotated[
+        int | None, typer.Option("--max-instructions", metavar="N", help="End a .sys after N instructions: counted, slower.")
+    ] = None,
 ) -> None:
     """Start a driver on a device, exercise it, stop it, and report: resources,
     the map from table entry to interrupt object, every message's fate, ISRs,
@@ -52,9 +73,11 @@ def run(
     from dirql.report.text import render
 
     one_grant(messages, line)
-    play = play_of(source, device, inf, cpus, messages, line, seed, trace=bool(trace), watchdog=watchdog)
-    with traced(play, trace, force), progress(source):
-        reports = play.run()
+    with output_kept_for_json(json):
+        play = play_of(source, device, inf, cpus, messages, line, seed, trace=bool(trace), watchdog=watchdog,
+                       stubs=stub or (), max_instructions=max_instructions)  # fmt: skip
+        with traced(play, trace, force), progress(source):
+            reports = play.run()
     if json:
         told = [report.as_json() for report in reports]
         print_json(told[0] if len(told) == 1 else told)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,14 @@ from dirql.scenario.values import MODELS, DeviceSource, DriverSource, Scenario
 __all__ = ["play_of", "traced"]
 
 SEEDS = 1 << 64
+NAME = re.compile(r"[A-Za-z_]\w*")
 LONGEST = 1_000_000  # s, eleven days
 FORMATS = {".jsonl": "json_lines", ".txt": "lines"}
 
 
 def play_of(
     source: str, device: str, inf: str, cpus: int | None, messages: int | None, line: bool, seed: int | None, *, trace: bool,
-    watchdog: float,
+    watchdog: float, stubs: Sequence[str] = (), max_instructions: int | None = None,
 ) -> Play:
     """The scenario, built."""
     if source.endswith(".toml"):
@@ -37,7 +39,24 @@ def play_of(
         scenario = replace(scenario, seed=seed)
     if not 0 <= watchdog <= LONGEST:
         raise UsageError(f"--watchdog {watchdog:g}: out of range; give 1 to {LONGEST} seconds, a part of one, or 0 for none")
-    return Play(scenario, trace=trace, watchdog=watchdog)
+    if max_instructions is not None and max_instructions < 1:
+        raise UsageError(f"--max-instructions {max_instructions}: out of range; give 1 or more")
+    told = dict(map(_stub, stubs))
+    if told and not any(driver.image or driver.source for driver in scenario.drivers):
+        raise UsageError(f"--stub {next(iter(told))}: {source} has no image (.sys); leave the option out")
+    return Play(scenario, trace=trace, watchdog=watchdog, stubs=told, max_instructions=max_instructions)
+
+
+def _stub(text: str) -> tuple[str, int]:
+    """NAME=VALUE."""
+    name, _, value = text.partition("=")
+    try:
+        number = int(value, 0)
+    except ValueError:
+        number = 1 << 64
+    if not NAME.fullmatch(name) or not -(1 << 63) <= number < 1 << 64:
+        raise UsageError(f"--stub {text}: write NAME=VALUE, as in IoWMIRegistrationControl=0xC00000BB")
+    return name, number
 
 
 def _of_driver(source: str, device: str) -> Scenario:

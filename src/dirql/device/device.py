@@ -190,6 +190,8 @@ class Device:
         for what, value in (("delay", delay), ("slack", slack)):
             if not (isinstance(value, int) and value >= 0):
                 raise UsageError(f"{self.name}.after({what}={value!r}): a {what} is a whole number of ns, 0 or more")
+        if not callable(action):
+            raise UsageError(f"{self.name}.after(action={action!r:.40}): an action is a function without arguments")
         self._timer = ticket = self._timer + 1
         timers = self._timers
 

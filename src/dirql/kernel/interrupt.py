@@ -4,8 +4,7 @@ A processor takes a vector when its priority class is above the IRQL; the servic
 object's spin lock held. Whose messages a vector carries is registered by the bus (`Source`), which is told of the
 first connect and the last disconnect.
 Limits: the latched chain's repeated passes and the level chain's order are model choices (Windows Internals, from memory).
-Only a fully specified connect: neither LINE_BASED nor MESSAGE_BASED, nor what they fail with (STATUS_NOT_FOUND,
-STATUS_INVALID_DEVICE_REQUEST).
+Here an interrupt is connected by its vector; `io_connect` connects by what a device was granted.
 """
 
 from __future__ import annotations
@@ -47,9 +46,31 @@ class KInterrupt:
     """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
 
     __slots__ = (
-        "active", "affinity", "callers_lock", "connected", "context", "count", "cpu_ns", "fate", "first", "irql", "kernel",
-        "latched", "lock", "machine", "name", "passive", "passive_lock", "routine", "second", "service_routine", "share",
-        "synchronize_irql", "unclaimed", "vector",
+        "__weakref__",
+        "active",
+        "affinity",
+        "callers_lock",
+        "connected",
+        "context",
+        "count",
+        "cpu_ns",
+        "fate",
+        "first",
+        "irql",
+        "kernel",
+        "latched",
+        "lock",
+        "machine",
+        "name",
+        "passive",
+        "passive_lock",
+        "routine",
+        "second",
+        "service_routine",
+        "share",
+        "synchronize_irql",
+        "unclaimed",
+        "vector",
     )  # fmt: skip
 
     def __init__(
@@ -154,6 +175,10 @@ class InterruptController:
     @ddi("IoConnectInterruptEx")
     def connect(self, interrupt: KInterrupt) -> int:
         """Connect on every processor of the affinity; returns an NTSTATUS (facts §3.6)."""
+        return self.establish(interrupt)
+
+    def establish(self, interrupt: KInterrupt) -> int:
+        """The same for callers that are routines themselves."""
         cpus = [cpu for cpu in self.machine.cpus if interrupt.affinity & cpu.bit]
         if not cpus:
             return ntstatus.STATUS_INVALID_PARAMETER_10
@@ -192,6 +217,10 @@ class InterruptController:
     @ddi("IoDisconnectInterruptEx")
     def disconnect(self, interrupt: KInterrupt) -> None:
         """Not called again after this returns; a service routine that runs elsewhere is waited for through its lock."""
+        self.tear_down(interrupt)
+
+    def tear_down(self, interrupt: KInterrupt) -> None:
+        """The same for callers that are routines themselves."""
         if not interrupt.connected:
             return
         interrupt.connected = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dirql.ddi import ddi, irql_name
 from dirql.kernel.irql import DISPATCH_LEVEL
+from dirql.kernel.polling import ROUND, Polling
 from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
 from dirql.machine.port import Port
@@ -49,31 +50,48 @@ def decode(ports: list[Port], address: int, io: bool) -> tuple[Port, int, int] |
 
 
 class _Space:
-    """A mapped range: decoded when it is first used, and again after the BARs have moved."""
+    """A mapped range. Each access goes where its own address leads, by what the BARs hold now; what was found for one is kept for
+    the rest of that BAR."""
 
     def __init__(self, kernel: Kernel, start: int, length: int, io: bool) -> None:
         self.kernel = kernel
         self.machine: Machine = kernel.machine
         self.start, self.length, self.io = start, length, io
         self.mapped = True
-        self._port: Port | None = None
-        self._bar = self._base = 0
+        self._port: Port | None = None  # that answers from `_low` up to `_high` of the range, `_base` further on in its BAR
+        self._bar = self._base = self._low = self._high = 0
         self._generation = -1
+        self._polled = self._seen = -1  # where was read last and what came of it,
+        self._again = 0  # so often in a row
+        self._polling = Polling(self.machine)
 
     def _check(self, offset: int, size: int, write: int) -> None:
+        port = self._port
+        if port is None or not self._low <= offset <= self._high - size or port.generation != self._generation:
+            self._route(offset, size, write)
+
+    def _route(self, offset: int, size: int, write: int) -> None:
+        """Find who answers at `offset`. An access across the end of a BAR goes whole to where it begins (model choice)."""
         if not self.mapped:
             self._fault(offset, write, f"access at {self.start + offset:#x}: the range was unmapped (MmUnmapIoSpace)")
         if not 0 <= offset <= self.length - size:
             holds = f"the mapping holds {self.length:#x} bytes from {self.start:#x}"
-            self._fault(offset, write, f"access of {size} bytes at offset {offset:#x}: {holds}")
-        port = self._port
-        if port is None or port.generation != self._generation:
-            found = decode(self.machine.ports, self.start, self.io)
-            if found is None:
-                self._port = None
-            else:
-                self._port, self._bar, self._base = found
-                self._generation = self._port.generation
+            self._fault(offset, write, f"access of {size} bytes at offset {offset:#x}: {holds}{self._assumed()}")
+        found = decode(self.machine.ports, self.start + offset, self.io)
+        if found is None:
+            self._port = None
+            return
+        port, bar, at = found
+        self._port, self._bar, self._base, self._generation = port, bar, at - offset, port.generation
+        self._low, self._high = max(0, offset - at), min(self.length, offset - at + port.function.bar_size(bar))
+
+    def _assumed(self) -> str:
+        """That the size of the BAR at the start was nobody's word: a dump holds none."""
+        found = decode(self.machine.ports, self.start, self.io)
+        if found is None or found[1] not in getattr(found[0].function, "assumed", ()):
+            return ""
+        which = f"BAR {found[1]} of {found[0].name}"
+        return f"; that {which} has so many is assumed, as a dump holds no BAR sizes: tell it in [device.bars]"
 
     def _fault(self, offset: int, write: int, why: str) -> NoReturn:
         """The page fault that it is on Windows: 0xD1 at DISPATCH_LEVEL and above, else 0x50 (facts §5.2). The address in the
@@ -98,6 +116,13 @@ class _Space:
         value = port.read(self._bar, self._base + offset, size)
         if machine.trace is not None:
             machine.trace.add((cpu.now, cpu.index, Kind.READ, port.name, self._bar, self._base + offset, size, value))
+        if value == self._seen and offset == self._polled:
+            self._again = again = self._again + 1
+            if again >= ROUND:
+                self._again = 0
+                self._polling.round(port, self._bar, self._base + offset, value)
+        else:
+            self._polled, self._seen, self._again = offset, value, 0
         if cpu.apic.irr:
             self.kernel.take_interrupts(cpu)
         return value
@@ -161,7 +186,7 @@ class IoSpace(_Space):
             self.machine.note_finding("irql-too-high", "warning", sentence, self.machine.where())
         if not self.mapped:
             self._fault(0, 0, f"MmUnmapIoSpace of {self.start:#x}, which was unmapped before")
-        self.mapped = False
+        self.mapped, self._port = False, None
 
 
 class PortSpace(_Space):

@@ -25,6 +25,7 @@ __all__ = ["Irp", "IrpView", "MajorFunction", "Method", "ctl_code"]
 class MajorFunction(IntEnum):
     """IRP_MJ_…."""
 
+    CREATE = 0x00
     READ = 0x03
     WRITE = 0x04
     DEVICE_CONTROL = 0x0E
@@ -72,6 +73,7 @@ class Irp:
         self.direct_input = bytes(direct_input)
         self.offset, self.io_control_code = offset, io_control_code
         self.file_object, self.user_mode = file_object, user_mode
+        self.file: Any = None  # the open that it was sent through, whether the driver sees file objects or not
         self.status = ntstatus.STATUS_PENDING
         self.information = 0
         self.output = b""
@@ -120,7 +122,7 @@ class Irp:
         if method is None:
             length = self.output_length if self.major == MajorFunction.READ else len(self.input)
             if length and io_type != "neither":
-                buffer = Buffer.allocate(memory, length)
+                buffer = Buffer.allocate(memory, length, pool=io_type == "buffered")
                 buffer[: len(self.input)] = self.input
                 if io_type == "direct":
                     self._user = buffer
@@ -128,11 +130,11 @@ class Irp:
                     self._system = buffer
         elif method == Method.BUFFERED:
             if length := max(len(self.input), self.output_length):
-                self._system = Buffer.allocate(memory, length)
+                self._system = Buffer.allocate(memory, length, pool=True)
                 self._system[: len(self.input)] = self.input
         elif method != Method.NEITHER:
             if self.input:
-                self._system = Buffer.allocate(memory, len(self.input))
+                self._system = Buffer.allocate(memory, len(self.input), pool=True)
                 self._system[:] = self.input
             if self.output_length:
                 self._user = Buffer.allocate(memory, self.output_length)
@@ -200,4 +202,4 @@ class Irp:
 
 def _part(buffer: Buffer, length: int) -> Mdl:
     mdl = buffer.mdl
-    return Mdl(mdl.memory, mdl.pages, mdl.byte_offset, length)
+    return Mdl(mdl.memory, mdl.pages, mdl.byte_offset, length, mdl.allocated)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import count
+from typing import Any, NoReturn
 
 from dirql import ntstatus
 from dirql.ddi import ddi, irql_name
 from dirql.errors import UsageError
+from dirql.kernel.clock import Clock
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import Kdpc, drain, queue
 from dirql.kernel.interrupt import InterruptController, isr_changed_irql
 from dirql.kernel.io_space import IoSpace, PortSpace
-from dirql.kernel.irql import HIGH_LEVEL
+from dirql.kernel.irql import DISPATCH_LEVEL, HIGH_LEVEL
+from dirql.kernel.object_manager import ObjectManager
+from dirql.kernel.processors import Processors
 from dirql.kernel.stop import BugCheck, Hang
-from dirql.kernel.thread import Dispatcher, Thread
+from dirql.kernel.thread import Dispatcher, Thread, ThreadEnd
 from dirql.kernel.wait import Event, wait
 from dirql.kernel.work_item import PassiveInterrupts, WorkQueue
 from dirql.machine.cpu import Cpu
@@ -31,7 +35,12 @@ class Kernel:
         self.machine = machine
         for cpu in (*machine.cpus, machine.nobody):
             cpu.dpcs = queue()
+        self.thread_ids = count(2)
+        self.windows = "11"  # which Windows this is
         self.interrupts = InterruptController(self)
+        self.clock = Clock(machine)
+        self.processors = Processors(self)
+        self.objects = ObjectManager(self)
         self.dispatcher = Dispatcher(self)
         self.no_thread = Thread(self, lambda _: None, None, "no thread", self.dispatcher.root)
         self.work = WorkQueue(self)
@@ -40,6 +49,11 @@ class Kernel:
         machine.scheduler.take = self.interrupts.take
         self.spinning = 0  # processors that wait for a spin lock
         self.reads_at_dirql: dict[tuple[str, int, int], int] = {}
+
+    @property
+    def build(self) -> int:
+        """Windows' build number: of version 22H2 of Windows 10, of 23H2 of Windows 11 (model choice)."""
+        return 19045 if self.windows == "10" else 22631
 
     # IRQL
 
@@ -56,6 +70,16 @@ class Kernel:
         if new < old or new > HIGH_LEVEL:
             raise BugCheck(0x09, 0, old, why=f"KeRaiseIrql to {irql_name(new)} at {irql_name(old)}")
         cpu.irql = new
+        return old
+
+    @ddi("KeRaiseIrqlToDpcLevel")
+    def ke_raise_irql_to_dpc_level(self) -> int:
+        """KeRaiseIrqlToDpcLevel: the IRQL before."""
+        cpu = self.machine.cpu
+        old = cpu.irql
+        if old > DISPATCH_LEVEL:
+            raise BugCheck(0x09, 0, old, why=f"KeRaiseIrqlToDpcLevel at {irql_name(old)}")
+        cpu.irql = DISPATCH_LEVEL
         return old
 
     @ddi("KeLowerIrql")
@@ -126,7 +150,28 @@ class Kernel:
     @ddi("PsCreateSystemThread")
     def ps_create_system_thread(self, routine: Callable[[Any], Any], context: Any = None, name: str = "thread") -> Thread:
         """A new system thread."""
-        return self.dispatcher.create(routine, context, name)
+        thread = self.dispatcher.create(routine, context, name)
+        thread.system = True
+        return thread
+
+    @ddi("PsTerminateSystemThread")
+    def ps_terminate_system_thread(self, status: int = 0) -> int:
+        """PsTerminateSystemThread: the running thread ends here, with `status`; STATUS_INVALID_PARAMETER for a thread that
+        PsCreateSystemThread did not make, which goes on."""
+        cpu = self.machine.cpu
+        if cpu.thread is None or not cpu.thread.system or cpu.dpc is not None or cpu.irql:
+            return ntstatus.STATUS_INVALID_PARAMETER
+        raise ThreadEnd(status)
+
+    @ddi("KeGetCurrentThread")
+    def ke_get_current_thread(self) -> Thread:
+        """KeGetCurrentThread; the idle thread where no other runs."""
+        return self.machine.cpu.thread or self.no_thread
+
+    @ddi("KeBugCheckEx")
+    def ke_bug_check(self, code: int, *parameters: int) -> NoReturn:
+        """KeBugCheckEx: the driver stops the machine."""
+        raise BugCheck(code, *parameters, why="the driver called KeBugCheckEx")
 
     @ddi("KeGetCurrentProcessorNumberEx")
     def ke_get_current_processor_number(self) -> int:

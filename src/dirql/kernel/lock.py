@@ -6,10 +6,11 @@ does. Where the default scheduler let the holder run ahead, `free_at` makes the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from dirql.ddi import ddi
-from dirql.kernel.irql import DISPATCH_LEVEL
+from dirql.kernel.irql import DISPATCH_LEVEL, HIGH_LEVEL
 from dirql.kernel.stop import BugCheck, Hang
 from dirql.machine.cpu import Cpu
 from dirql.machine.machine import Machine
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
 
 __all__ = ["SpinLock"]
+
+T = TypeVar("T")
 
 
 class SpinLock:
@@ -60,6 +63,54 @@ class SpinLock:
     def release_from_dpc_level(self) -> None:
         """KeReleaseSpinLockFromDpcLevel."""
         self.give(self.machine.cpu)
+
+    @ddi("KeAcquireInStackQueuedSpinLock")
+    def acquire_in_stack_queued(self) -> int:
+        """KeAcquireInStackQueuedSpinLock: the same, first come, first served; returns the old IRQL."""
+        cpu = self.machine.cpu
+        old, cpu.irql = cpu.irql, max(cpu.irql, DISPATCH_LEVEL)
+        self.take(cpu)
+        return old
+
+    @ddi("KeReleaseInStackQueuedSpinLock")
+    def release_in_stack_queued(self, irql: int) -> None:
+        """KeReleaseInStackQueuedSpinLock."""
+        cpu = self.machine.cpu
+        self.give(cpu)
+        self.kernel.lower(cpu, irql)
+
+    @ddi("KeAcquireInStackQueuedSpinLockAtDpcLevel")
+    def acquire_in_stack_queued_at_dpc_level(self) -> None:
+        """KeAcquireInStackQueuedSpinLockAtDpcLevel."""
+        self.take(self.machine.cpu)
+
+    @ddi("KeReleaseInStackQueuedSpinLockFromDpcLevel")
+    def release_in_stack_queued_from_dpc_level(self) -> None:
+        """KeReleaseInStackQueuedSpinLockFromDpcLevel."""
+        self.give(self.machine.cpu)
+
+    @ddi("KeTryToAcquireSpinLockAtDpcLevel")
+    def try_to_acquire_at_dpc_level(self) -> bool:
+        """KeTryToAcquireSpinLockAtDpcLevel: True if it was free and is the caller's now."""
+        if self.owner is not None:
+            return False
+        self.take(self.machine.cpu)
+        return True
+
+    @ddi("KeTestSpinLock")
+    def test(self) -> bool:
+        """KeTestSpinLock: True while it is free."""
+        return self.owner is None
+
+    def interlocked(self, action: Callable[[], T]) -> T:
+        """`action` with the lock held and interrupts off, as the ExInterlocked list routines do it."""
+        cpu = self.machine.cpu
+        before, cpu.irql = cpu.irql, HIGH_LEVEL
+        self.take(cpu)
+        result = action()
+        self.give(cpu)
+        cpu.irql = before
+        return result
 
     def take(self, cpu: Cpu) -> None:
         """Own it, however long that takes. No routine of its own: interrupt dispatching and `KeSynchronizeExecution` use it."""

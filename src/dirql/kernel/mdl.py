@@ -14,14 +14,18 @@ __all__ = ["Buffer", "Mdl"]
 
 
 class Mdl:
-    """MDL: `byte_count` bytes from `byte_offset` in the first of `pages` (physical addresses)."""
+    """MDL: `byte_count` bytes from `byte_offset` in the first of `pages` (physical addresses); `allocated` is how many from
+    there were asked for when the pages were, where this describes a part of them."""
 
-    __slots__ = ("byte_count", "byte_offset", "memory", "pages")
+    __slots__ = ("allocated", "byte_count", "byte_offset", "memory", "pages")
 
-    def __init__(self, memory: Memory, pages: Sequence[int], byte_offset: int, byte_count: int) -> None:
+    def __init__(
+        self, memory: Memory, pages: Sequence[int], byte_offset: int, byte_count: int, allocated: int | None = None
+    ) -> None:
         if not 0 <= byte_offset < PAGE_SIZE or byte_offset + byte_count > len(pages) * PAGE_SIZE:
             raise ValueError(f"{byte_count:#x} bytes from offset {byte_offset:#x} do not lie in {len(pages)} pages")
         self.memory, self.pages, self.byte_offset, self.byte_count = memory, tuple(pages), byte_offset, byte_count
+        self.allocated = byte_count if allocated is None else allocated
 
     def fragments(self, offset: int = 0, length: int | None = None) -> list[tuple[int, int]]:
         """(physical address, length) of each physically contiguous run of the part, in order."""
@@ -66,9 +70,11 @@ class Buffer:
         self.mdl = mdl
 
     @classmethod
-    def allocate(cls, memory: Memory, length: int) -> Buffer:
-        """`length` zeroed bytes on scattered pages."""
-        return cls(Mdl(memory, memory.allocate_pages(-(-length // PAGE_SIZE)), 0, length))
+    def allocate(cls, memory: Memory, length: int, *, pool: bool = False) -> Buffer:
+        """`length` zeroed bytes on scattered pages. Less than a page of `pool` ends, to 16 bytes, where its page does: so does
+        special pool, and a driver in an emulated processor that writes past it is caught."""
+        offset = PAGE_SIZE - (length + 15 & ~15) if pool and length < PAGE_SIZE - 15 else 0
+        return cls(Mdl(memory, memory.allocate_pages(-(-length // PAGE_SIZE)), offset, length))
 
     def free(self) -> None:
         """Give the pages back."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent, greenlet
 
 from dirql.callback import refuse_asynchronous
+from dirql.ddi import ddi
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import drain
 from dirql.kernel.stop import BugCheck
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
     from dirql.kernel.dispatcher_object import WaitBlock
     from dirql.kernel.kernel import Kernel
 
-__all__ = ["Dispatcher", "Thread"]
+__all__ = ["Dispatcher", "Thread", "ThreadEnd"]
+
+
+
+class ThreadEnd(BaseException):
+    """PsTerminateSystemThread: unwinds the thread's stack. No `except Exception` of a driver's gets in its way."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class Thread(DispatcherObject):
@@ -40,7 +50,11 @@ class Thread(DispatcherObject):
         self.last_cpu: Cpu | None = None
         self.affinity = (1 << len(self.machine.cpus)) - 1
         self.priority = 8
-        self.critical_region = 0
+        self.system_affinity = 0  # what KeSetSystemAffinityThread set; 0 for nothing
+        self.critical_region = self.guarded_region = 0
+        self.id = 4 * next(kernel.thread_ids)
+        self.system = False  # made by PsCreateSystemThread: it may terminate itself
+        self.status = 0  # its exit status
         self.wait: WaitBlock | None = None
         self.result: Any = None
         self.finished = False
@@ -49,8 +63,53 @@ class Thread(DispatcherObject):
         """Once it has ended."""
         return self.finished
 
+    @ddi("KeSetPriorityThread")
+    def set_priority(self, priority: int) -> int:
+        """KeSetPriorityThread: the priority before; one that is not from 1 to 31 is a finding and changes nothing."""
+        before = self.priority
+        if 1 <= priority <= 31:
+            self.priority = priority
+        else:
+            sentence = f"KeSetPriorityThread of {self.name}: priority {priority} is not from 1 to 31"
+            self.machine.note_finding("bad-priority", "error", sentence, self.machine.where())
+        return before
+
+    @ddi("KeQueryPriorityThread")
+    def query_priority(self) -> int:
+        """KeQueryPriorityThread."""
+        return self.priority
+
+    @ddi("KeEnterCriticalRegion")
+    def enter_critical_region(self) -> None:
+        """KeEnterCriticalRegion."""
+        self.critical_region += 1
+
+    @ddi("KeLeaveCriticalRegion")
+    def leave_critical_region(self) -> None:
+        """KeLeaveCriticalRegion; one that was not entered is a finding."""
+        self.critical_region = self._left(self.critical_region, "critical")
+
+    @ddi("KeEnterGuardedRegion")
+    def enter_guarded_region(self) -> None:
+        """KeEnterGuardedRegion."""
+        self.guarded_region += 1
+
+    @ddi("KeLeaveGuardedRegion")
+    def leave_guarded_region(self) -> None:
+        """KeLeaveGuardedRegion; one that was not entered is a finding."""
+        self.guarded_region = self._left(self.guarded_region, "guarded")
+
+    def _left(self, depth: int, kind: str) -> int:
+        if not depth:
+            sentence = f"{self.name} leaves a {kind} region that it did not enter"
+            self.machine.note_finding("region-not-entered", "error", sentence, self.machine.where())
+        return max(depth - 1, 0)
+
     def _run(self) -> None:
-        self.result = self.routine(self.context)
+        try:
+            self.result = self.routine(self.context)
+        except ThreadEnd as end:
+            self.status = end.status
         self.finished = True
         cpu = self.machine.cpu
         if cpu.irql:

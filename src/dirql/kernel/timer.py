@@ -56,6 +56,11 @@ class Ktimer(DispatcherObject):
         """KeCancelTimer: True if it was set. A DPC that was queued already stays queued."""
         return self.stop()
 
+    @ddi("KeReadStateTimer")
+    def read_state(self) -> bool:
+        """KeReadStateTimer: True once it has expired."""
+        return self.state
+
     def stop(self) -> bool:
         """`cancel` without being a routine of its own."""
         alarm, self._alarm = self._alarm, None

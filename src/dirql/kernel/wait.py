@@ -87,6 +87,14 @@ class Event(DispatcherObject):
         self.signal()
         return before
 
+    @ddi("KePulseEvent")
+    def pulse(self) -> bool:
+        """KePulseEvent: lets those who wait now through, all or one, and is not signalled after that; the state before."""
+        before, self.state = self.state, True
+        self.signal()
+        self.state = False
+        return before
+
     @ddi("KeClearEvent")
     def clear(self) -> None:
         """KeClearEvent."""
@@ -132,6 +140,11 @@ class Semaphore(DispatcherObject):
         self.signal()
         return before
 
+    @ddi("KeReadStateSemaphore")
+    def read_state(self) -> int:
+        """KeReadStateSemaphore: the count."""
+        return self.count
+
     def signaled_for(self, thread: Thread) -> bool:
         """While there is something left."""
         return self.count > 0
@@ -161,6 +174,11 @@ class Mutex(DispatcherObject):
         if not self.depth:
             self.owner = None
             self.signal()
+
+    @ddi("KeReadStateMutex")
+    def read_state(self) -> int:
+        """KeReadStateMutex: 1 while nobody owns it."""
+        return 1 - self.depth
 
     def signaled_for(self, thread: Thread) -> bool:
         """Free, or one's own."""

@@ -5,6 +5,8 @@ Limits: up to 64 processors in one group; one PCIe segment, every function on it
 
 from __future__ import annotations
 
+from itertools import count
+
 from dirql.errors import UsageError
 from dirql.findings import Finding, Level, calling_driver
 from dirql.machine.apic import MessageRouter
@@ -33,6 +35,8 @@ class Machine:
         self, cpus: int = 4, *, costs: Costs | None = None, chooser: Chooser | None = None, trace: Trace | None = None,
         memory: int = 64 << 20,
     ) -> None:  # fmt: skip
+        if type(cpus) is not int:
+            raise UsageError(f"cpus={cpus!r:.40}: how many processors is a whole number, 1 to {MAXIMUM_PROCESSORS}")
         if not 1 <= cpus <= MAXIMUM_PROCESSORS:
             raise UsageError(f"{cpus} processors: one group holds 1 to {MAXIMUM_PROCESSORS}; more need processor groups, "
                              "which are not modelled yet")  # fmt: skip
@@ -60,8 +64,12 @@ class Machine:
             self.cpu = self.nobody
 
     def plug(self, function: Function, address: str = "") -> Port:
-        """Put a function into a slot of its own; `address` is its domain:bus:device.function."""
-        port = Port(self, function, address or f"0000:{len(self.ports) + 1:02x}:00.0")
+        """Put a function into a slot of its own; `address` is its domain:bus:device.function. The second one of a name is
+        called NAME#2 wherever the machine speaks of it."""
+        taken = {port.name for port in self.ports}
+        names = (function.name if number == 1 else f"{function.name}#{number}" for number in count(1))
+        name = next(name for name in names if name not in taken)
+        port = Port(self, function, address or f"0000:{len(self.ports) + 1:02x}:00.0", name)
         self.ports.append(port)
         function.connect(port)
         return port

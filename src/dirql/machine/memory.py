@@ -39,6 +39,8 @@ class Memory:
 
     def allocate_pages(self, count: int) -> list[int]:
         """Physical addresses of `count` pages, scattered and zeroed; raises MemoryError when none are left."""
+        if count > len(self._free) + self._high - self._low - len(self._taken):
+            raise MemoryError(f"all {self.size:#x} bytes of RAM are handed out")
         pages: list[int] = []
         while len(pages) < count:
             page = self._free.pop() if self._free else self._scattered()

@@ -24,9 +24,9 @@ INTERRUPT_RANGE = 0xFEE  # address bits 31:20 of every message
 class Port:
     """One function in its slot. It is the function's `Host`, and the processors' way to the function."""
 
-    def __init__(self, machine: Machine, function: Function, address: str) -> None:
+    def __init__(self, machine: Machine, function: Function, address: str, name: str = "") -> None:
         self.machine, self.function, self.address = machine, function, address
-        self.name = function.name
+        self.name = name or function.name
         self.gsi: int | None = None  # the I/O APIC pin its INTx leads to
         self.removed = False
         self.generation = 0  # counts configuration writes, so that decode windows are looked up again
@@ -35,6 +35,7 @@ class Port:
         self.up = Lane(f"{self.name}.up", machine.agenda, costs.message_flight)
         self.down = Lane(f"{self.name}.down", machine.agenda, costs.posted_flight)
         self._timers = 0
+        self._astray: dict[str, str] = {}  # what was said of DMA outside RAM, by its direction
         self.message_flight = costs.message_flight
         self._accept, self._deliver = machine.accept, machine.deliver
 
@@ -65,6 +66,8 @@ class Port:
         self.up.flush()
         if machine.trace is not None:
             machine.trace.add((machine.time, FABRIC, Kind.DMA_READ, self.name, address, length))
+        if address + length > machine.memory.size:
+            self._outside("read", address, length)
         return machine.memory.read(address, length)
 
     def send(self, function: Function, message: Message, fate: Fate) -> None:
@@ -187,6 +190,17 @@ class Port:
             machine.deliver(Message(address, int.from_bytes(data, "little")), None)
         elif not machine.memory.write(address, data):
             self.note(self.function, f"DMA write of {len(data)} bytes outside RAM", address=address)
+            self._outside("write", address, len(data))
+
+    def _outside(self, direction: str, address: int, length: int) -> None:
+        """One finding for each direction, with the first place: a wrong ring goes wrong entry by entry."""
+        machine = self.machine
+        sentence = self._astray.get(direction)
+        if sentence is None:
+            where = f"which is outside of RAM (0 to {machine.memory.size:#x})"
+            said = f"the {direction} of {length:#x} bytes at {address:#x}, {where}"
+            sentence = self._astray[direction] = f"DMA of {self.name}: {said}; give the device the logical address of a buffer"
+        machine.note_finding("dma-outside-memory", "error", sentence, f"{self.name} at {self.address}")
 
     def _land_intx(self, asserted: bool, _: None) -> None:
         machine = self.machine
@@ -209,7 +223,7 @@ class BusView:
     def __init__(self, port: Port) -> None:
         self.port = port
         function = port.function
-        self.name, self.deterministic, self.fates = function.name, function.deterministic, function.fates
+        self.name, self.deterministic, self.fates = port.name, function.deterministic, function.fates
         self.bar_size, self.connect, self.unserved = function.bar_size, function.connect, function.unserved
 
     def config_read(self, offset: int, size: int) -> int:

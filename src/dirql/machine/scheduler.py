@@ -176,7 +176,7 @@ class Scheduler:
             chosen = self._ask(current)
             agenda.horizon = -1
             return chosen
-        self._steps = steps = self._steps - 1
+        steps = self._steps - 1
         if steps < 0:
             return None
         ready, heap, until = self.ready, agenda.heap, self._until
@@ -191,8 +191,11 @@ class Scheduler:
                     break
             if due > until or (not ready and (not heap or self._only_recurs())):
                 return None
-            self._steps -= 1
+            steps -= 1
+            if steps < 0:
+                return None
             agenda.land_next()
+        self._steps = steps
         horizon = due if due < until else until
         if ready:
             behind = ready[0][0] + self.lead

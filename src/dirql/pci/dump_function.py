@@ -18,11 +18,12 @@ from dirql.errors import InputError, LayoutError
 from dirql.pci import spec
 from dirql.pci.bar import BarSpec
 from dirql.pci.config import ConfigSpace
-from dirql.pci.dumps import Dump
+from dirql.pci.dumps import Dump, bar_registers
 from dirql.pci.endpoint import Endpoint
+from dirql.pci.function import Function
 from dirql.pci.inspect import BarView, FunctionView, MsixView, decode, msix_spans
 
-__all__ = ["DumpFunction"]
+__all__ = ["DumpFunction", "assumed_bars", "size_notes"]
 
 PAGE = 0x1000
 USUAL_IO = 0x20  # model choice: what most cards claim
@@ -31,7 +32,15 @@ USUAL_IO = 0x20  # model choice: what most cards claim
 class DumpFunction(Endpoint):
     """The `Function` that a dump describes; `assumed` holds the BAR sizes that nobody told."""
 
-    def __init__(self, dump: Dump) -> None:
+    def __init__(self, dump: Dump, sizes: Mapping[int, int] | None = None) -> None:
+        """`sizes` are those of BARs that somebody tells; they hold instead of the dump's."""
+        there = _specs(dump, decode(dump))[0] if sizes else {}
+        for index in sizes or ():
+            if index not in there and index in range(spec.BAR_COUNT):
+                bars_there = ", ".join(map(str, there)) or "none"
+                raise dump.error(spec.BAR_OFFSET + 4 * index, f"BAR {index} is not implemented, and has no size to tell",
+                                 f"the function has BAR {bars_there}")  # fmt: skip
+        dump = dump.sized(sizes or {})
         self.dump, self.view = dump, decode(dump)
         if self.view.header_type != 0:
             raise dump.error(0x0E, f"header type {self.view.header_type:#x} is a bridge's; only type 0 functions can be driven",
@@ -46,6 +55,23 @@ class DumpFunction(Endpoint):
         except LayoutError as problem:
             raise InputError(dump.source, "", str(problem), "take the dump again") from None
         self.config.file.buffer[: len(dump.config)] = dump.config  # what assembling settled: Interrupt Status
+
+
+def assumed_bars(function: Function) -> dict[int, int]:
+    """Address → number of each BAR whose size is assumed, by what its registers hold now."""
+    if not isinstance(function, DumpFunction):
+        return {}
+    header = b"".join(function.config_read(at, 4).to_bytes(4, "little") for at in range(0, spec.HEADER_SIZE, 4))
+    return {bar.base: bar.index for bar in bar_registers(header) if bar.index in function.assumed}
+
+
+def size_notes(function: Function) -> tuple[str, ...]:
+    """What a driver's author is told of sizes that are assumed."""
+    if not isinstance(function, DumpFunction) or not function.assumed:
+        return ()
+    bars = ", ".join(f"{index} ({size:#x})" for index, size in function.assumed.items())
+    tell = "tell it in [device.bars], or take the dump with lspci -vv as well"
+    return (f"a dump holds no BAR sizes: that of BAR {bars} is assumed; {tell}",)
 
 
 def _specs(dump: Dump, view: FunctionView) -> tuple[dict[int, BarSpec], Mapping[int, int]]:

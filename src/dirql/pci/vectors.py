@@ -64,11 +64,10 @@ class Vectors:
     def fire(self, vector: int) -> None:
         """The device has something to tell: send the vector's message, or hold or drop it as the capability says."""
         try:
-            fate = self._fate_of[vector]
-        except KeyError:
-            fate = self._fate(vector)
+            fate, message = self._fate_of[vector], self.live[vector]
+        except (KeyError, TypeError):
+            raise self._no_vector(vector) from None
         fate.sent += 1
-        message = self.live[vector]
         if message is not None:
             deliver = self.deliver  # a call through an attribute would be looked up as a method first
             deliver(self.owner, message, fate)
@@ -129,8 +128,11 @@ class Vectors:
     def _fate(self, vector: int) -> Fate:
         try:
             return self._fate_of[vector]
-        except KeyError:
-            raise UsageError(
-                f"{self.owner.name} {self.what} vector {vector}: there are {len(self.fates)}, 0 to {len(self.fates) - 1}; "
-                f"use one of them or declare more"
-            ) from None
+        except (KeyError, TypeError):
+            raise self._no_vector(vector) from None
+
+    def _no_vector(self, vector: object) -> UsageError:
+        who, last = f"{self.owner.name} {self.what} vector", len(self.fates) - 1
+        if not isinstance(vector, int):
+            return UsageError(f"{who} {vector!r:.40}: a vector is a whole number, 0 to {last}")
+        return UsageError(f"{who} {vector}: there are {last + 1}, 0 to {last}; use one of them or declare more")

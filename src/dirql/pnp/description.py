@@ -5,7 +5,8 @@ Limits: descriptor types that PCI functions are not given are named, and their u
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Collection
+from dataclasses import asdict, replace
 from typing import Any
 
 from dirql.pnp.constants import (
@@ -58,9 +59,15 @@ def describe_descriptor(raw: CmPartialResourceDescriptor, translated: CmPartialR
     }  # fmt: skip
 
 
-def describe(function: str, grant: Grant) -> dict[str, Any]:
-    """`resources --json` of one function; `function` is its vendor and device."""
-    pairs = zip(grant.raw, grant.translated, strict=True)
+def _told(descriptor: CmPartialResourceDescriptor, unsized: Collection[int]) -> CmPartialResourceDescriptor:
+    u = descriptor.u
+    return replace(descriptor, u=replace(u, length=None)) if isinstance(u, MemoryResource) and u.start in unsized else descriptor
+
+
+def describe(function: str, grant: Grant, unsized: Collection[int] = ()) -> dict[str, Any]:
+    """`resources --json` of one function; `function` is its vendor and device. What starts at one of `unsized` has a length that
+    somebody assumed: it is told as unknown."""
+    pairs = [(_told(raw, unsized), _told(one, unsized)) for raw, one in zip(grant.raw, grant.translated, strict=True)]
     return {
         "function": function, "kind": grant.kind, "asked": grant.asked, "granted": grant.granted,
         "synthetic": grant.synthetic, "why": grant.why or None,

@@ -3,7 +3,7 @@ Sections and Directives": Version, Manufacturer, Models, DDInstall, DDInstall.HW
 
 A finding that does not stop Windows but leaves a driver without its messages is a note of the `Install`.
 
-Limits: amd64 client Windows 10 and 11; only HKR values of [DDInstall.HW] are kept, under their key\value path; Include and
+Limits: amd64 client Windows 10 and 11; of the registry only HKR values are kept, under their key\value path; Include and
 Needs of other files are noted and not followed; feature scores and signatures do not count in the ranking.
 """
 
@@ -46,13 +46,19 @@ DECORATION = re.compile(
 
 @dataclass(frozen=True)
 class Install:
-    """What an INF does for one device: the model it matched and the values its [DDInstall.HW] leaves in the hardware key."""
+    """What an INF does for one device: the model it matched, the values that its [DDInstall.HW] leaves in the hardware key and
+    its [DDInstall] in the software key, and what [Version] and [Manufacturer] say of it."""
 
     section: str
     description: str
     hardware_id: str
     registry: Registry = field(default_factory=Registry)
     notes: tuple[str, ...] = ()
+    software: Registry = field(default_factory=Registry)
+    class_name: str = ""
+    class_guid: str = ""
+    provider: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,15 @@ class Inf:
         if best is None:
             return None
         return self._install(best[1], best[2])
+
+    def service_key(self) -> Registry:
+        """What the AddReg of the service-install sections leaves in the driver's own key (its Parameters key among it)."""
+        registry = Registry()
+        for name in dict.fromkeys(section for model in self._models() for section in self._candidates(model)):
+            for line in self._services(f"{name}.Services"):
+                if line.value(2) in self.sections:
+                    self._apply(line.value(2), registry, [], set())
+        return registry
 
     def why_not(self, hardware_ids: Sequence[str]) -> str:
         """One sentence for a device that `match` found nothing for."""
@@ -167,7 +182,7 @@ class Inf:
 
     def _install(self, model: _Model, hardware_id: str) -> Install:
         notes: list[str] = []
-        candidates = [f"{model.section}{suffix}" for suffix in (".NTamd64", ".NT", "")]
+        candidates = self._candidates(model)
         section = next((name for name in candidates if name in self.sections), None)
         if section is None:
             raise self.sections.error(model.line.number, f"there is no section [{model.section}]", f"add [{candidates[0]}]")
@@ -183,7 +198,18 @@ class Inf:
         if any(path.casefold().startswith("interrupt management\\") for path in software):
             notes.append(f"[{section}] writes Interrupt Management to the software key, where nobody reads it; "
                          f"move it to [{hardware}]")  # fmt: skip
-        return Install(section, model.description, hardware_id, registry, tuple(notes))
+        service = next((line.value(0) for line in self._services(f"{section}.Services")), "")
+        version = {(line.key or "").casefold(): line.value(0) for line in self.sections["Version"]}
+        said = version.get("class", ""), version.get("classguid", ""), version.get("provider", "")
+        return Install(section, model.description, hardware_id, registry, tuple(notes), software, *said, service)
+
+    def _candidates(self, model: _Model) -> list[str]:
+        return [f"{model.section}{suffix}" for suffix in (".NTamd64", ".NT", "")]
+
+    def _services(self, name: str) -> list[Line]:
+        """Its AddService lines: name, flags, the service-install section."""
+        lines = self.sections[name]
+        return [line for line in lines if (line.key or "").casefold() == "addservice"]
 
     def _apply(self, name: str, registry: Registry, notes: list[str], seen: set[str]) -> None:
         """Windows deletes first (DelReg), then adds (AddReg); Needs of this file count as part of the section."""

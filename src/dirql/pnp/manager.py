@@ -8,21 +8,25 @@ Limits: stacks of one function driver on the bus driver; no filter drivers, no r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from dirql import ntstatus
+from dirql.kernel.io_connect import AssignedInterrupt
 from dirql.kernel.kernel import Kernel
 from dirql.machine.port import Port
 from dirql.pnp.arbiter import Arbiter
 from dirql.pnp.bus import BusDevice, PciBus
 from dirql.pnp.grant import Grant, GrantChoice
+from dirql.pnp.inf import Install
 from dirql.pnp.interrupt_management import InterruptManagement
 from dirql.pnp.io_resources import IoResourceRequirementsList
+from dirql.pnp.properties import DeviceProperty, DevPropKey, Value, instance_path, property_of, property_of_key
+from dirql.pnp.registry import Registry
 from dirql.pnp.requirements import query_resource_requirements
 from dirql.pnp.resources import CmPartialResourceDescriptor
 
-__all__ = ["DevNode", "DeviceStack", "PnpManager"]
+__all__ = ["DevNode", "DeviceStack", "HostsWdm", "PnpManager"]
 
 
 Descriptors = Sequence[CmPartialResourceDescriptor]
@@ -55,6 +59,14 @@ class DeviceStack(Protocol):
 
     def surprise_removal(self) -> None:
         """IRP_MN_SURPRISE_REMOVAL."""
+
+
+@runtime_checkable
+class HostsWdm(Protocol):
+    """A driver whose image may do without a framework."""
+
+    def wdm_stack(self, node: DevNode) -> tuple[int, DeviceStack | None] | None:
+        """What its AddDevice returned, and the stack that it built; None when it has a framework."""
 
 
 class _MessageSource:
@@ -92,6 +104,9 @@ class _LineSource:
 class DevNode:
     """One enumerated function: its PDO towards the driver, its stack once a driver has it, and its current grant."""
 
+    manager: PnpManager
+    port: Port
+
     def __init__(self, manager: PnpManager, port: Port, management: InterruptManagement) -> None:
         self.manager, self.port, self.management = manager, port, management
         self.name = port.name
@@ -105,10 +120,33 @@ class DevNode:
         self.notes: tuple[str, ...] = ()  # what of its INF has no effect
         self.unasked: tuple[str, ...] = ()  # that no INF opted in to the messages it has
         self.started = False
+        self.removed = False  # in an orderly way: its function is still there, and may be found again
+        self.choice = GrantChoice.all()  # of its last start
         self.failing = False  # it reported a failure, and is being removed
         self.grants: list[Grant] = []  # every one it ever had, the last one last
         self.restarts: list[int] = []  # when it was enumerated again, in the last minute
-        self.add_device: Callable[[], int] | None = None  # the driver's AddDevice and the start after it
+        self.add_device: Callable[[GrantChoice], int] | None = None  # the driver's AddDevice and the start after it
+        self.install: Install | None = None  # what its INF says
+        self.assigned_properties: dict[DevPropKey, tuple[int, Value]] = {}  # (type, value) of those that a driver set
+        self._keys = {"hardware": Registry(), "software": Registry()}  # without an INF
+
+    @property
+    def messages(self) -> list[AssignedInterrupt]:
+        """The messages that it has now, with what its function writes to raise each."""
+        if self.grant is None:
+            return []
+        compose = self.manager.bus.compose
+        found = []
+        for one in self.grant.messages:
+            address, data = compose(one.targets, one.vector, one.lowest_priority)
+            found.append(AssignedInterrupt(one.vector, one.irql, one.targets, True, False, address, data))
+        return found
+
+    @property
+    def line(self) -> AssignedInterrupt | None:
+        """The line that it has now."""
+        line = self.grant.line if self.grant is not None else None
+        return AssignedInterrupt(line.vector, line.irql, line.targets, False, True) if line is not None else None
 
     def set_power(self, state: int) -> None:
         """IRP_MN_SET_POWER below the function driver."""
@@ -117,6 +155,32 @@ class DevNode:
     def query_interface(self, guid: UUID) -> Any:
         """IRP_MN_QUERY_INTERFACE below the function driver."""
         return self.bus_device.query_interface(guid)
+
+    @property
+    def instance_path(self) -> str:
+        """The device instance ID."""
+        return instance_path(self)
+
+    def registry_key(self, which: str) -> Registry:
+        """Its "hardware" or its "software" key."""
+        if self.install is None:
+            return self._keys[which]
+        return self.install.registry if which == "hardware" else self.install.software
+
+    def device_property(self, which: DeviceProperty) -> Value | None:
+        """IoGetDeviceProperty; None where it has none."""
+        return property_of(self, which)
+
+    def device_property_of_key(self, key: DevPropKey) -> tuple[int, Value] | None:
+        """IoGetDevicePropertyData: (type, value); None where it has none."""
+        return property_of_key(self, key)
+
+    def assign_property(self, key: DevPropKey, type_: int, value: bytes) -> None:
+        """IoSetDevicePropertyData; no bytes delete it."""
+        if value:
+            self.assigned_properties[key] = type_, value
+        else:
+            self.assigned_properties.pop(key, None)
 
     def device_failed(self, status: int, attempt_restart: bool) -> None:
         """IoInvalidateDeviceState: the manager looks at it on a thread of its own."""
@@ -142,7 +206,7 @@ class PnpManager:
 
     def start(self, node: DevNode, choice: GrantChoice) -> int:
         """Query and filter the requirements, arbitrate, start; removes the device again when its driver fails the start."""
-        stack = self._stack(node)
+        stack, node.choice = self._stack(node), choice
         bus, slot = node.port.place
         wanted = query_resource_requirements(node.bus_device.function, node.management, bus=bus, device=slot)
         status, node.requirements = stack.filter_resource_requirements(wanted, lambda list_: list_)
@@ -202,9 +266,15 @@ class PnpManager:
         node.restarts = [then for then in node.restarts if now - then < WINDOW]
         if attempt_restart and node.add_device is not None and not node.bus_device.gone and len(node.restarts) < RESTARTS:
             node.restarts.append(now)
-            node.bus_device.set_power(0)  # enumeration begins in D0
-            node.bus_device = self.bus.attach(node.port.bus_view)
-            node.add_device()
+            self.find_again(node, node.choice)
+
+    def find_again(self, node: DevNode, choice: GrantChoice) -> int:
+        """Its function is enumerated again, and its driver gets it again."""
+        assert node.add_device is not None, f"{node.name} had no driver"
+        node.removed = False
+        node.bus_device.set_power(0)  # enumeration begins in D0
+        node.bus_device = self.bus.attach(node.port.bus_view)
+        return node.add_device(choice)
 
     def _start(self, node: DevNode, choice: GrantChoice) -> int:
         assert node.requirements is not None

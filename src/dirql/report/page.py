@@ -74,8 +74,11 @@ class Page:
             rigid = widths[index] if index < len(columns) - 1 else None  # only the last column gives way
             justify: Literal["left", "right"] = "left" if name in left else "right"
             table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", min_width=rigid)
+        room = self.width - sum(widths[:-1]) - gap * (len(widths) - 1)
         for row in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(cell, FAINT if cell == "-" else "") for cell in row))
+            cells = [cell if isinstance(cell, Text) else Text(cell, FAINT if cell == "-" else "") for cell in row]
+            cells[-1].truncate(max(room, 1), overflow="ellipsis")  # rich would leave out whole words without a sign
+            table.add_row(*cells)
         self._console.print(table)
 
     def text(self) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from dirql.report.model import InterruptRow, MessageRow, Report
 from dirql.report.page import BAD, FAINT, GOOD, STRONG, Page, Row
+from dirql.report.stop import show_stop
 from dirql.report.words import clean, compressed, count, plural, ranges, runs, serves
 
 __all__ = ["render"]
@@ -275,14 +276,7 @@ def _verdict(page: Page, report: Report) -> None:
             page.words(f"{finding.level} {finding.rule}: {finding.sentence}", "" if finding.level == "advice" else BAD)
             page.words(f"at {finding.time:,} ns, {finding.where}{times}", FAINT, "      ", "      ")
     stop = report.bugcheck
-    if stop is not None and stop["kind"] == "bugcheck":
-        page.heading("Bugcheck")
-        parameters = ", ".join(f"{value:#x}" for value in stop["parameters"])
-        page.words(f"{stop['name']} ({stop['code']:x}), arguments {parameters}", BAD)
-        page.words(stop["why"])
-    elif stop is not None:
-        page.heading("Hang", stop["rule"])
-        page.words(stop["why"], BAD)
+    show_stop(page, stop)
     page.line()
     if report.clean:
         page.line("nothing found", GOOD)

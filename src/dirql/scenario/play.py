@@ -6,6 +6,7 @@ InputError that names the file and the line.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +47,10 @@ def run(scenario: Scenario) -> Report:
 class Play:
     """A scenario under way: `system`, the functions that are plugged (`cards`), and what it found."""
 
-    def __init__(self, scenario: Scenario, *, trace: bool = False, watchdog: float = 0) -> None:
+    def __init__(
+        self, scenario: Scenario, *, trace: bool = False, watchdog: float = 0, stubs: Mapping[str, int] | None = None,
+        max_instructions: int | None = None,
+    ) -> None:  # fmt: skip
         self.scenario = scenario
         self.watchdog = Watchdog(watchdog, self._progress, _files(scenario), lambda: self.system.stopped is not None)
         chooser = RandomChooser(scenario.seed) if scenario.seed is not None else None
@@ -59,6 +63,8 @@ class Play:
             what = f"[machine] memory = {scenario.memory:#x}: {error.strerror}"
             line = scenario.lines.get("machine.memory", "")
             raise InputError(scenario.source, line, what, "ask for fewer bytes than this machine has") from None
+        self.system.patience, self.system.max_instructions = watchdog, max_instructions
+        self._stubs = stubs or {}
         self.cards: list[_Card] = []
         with self._watched():
             self._build()
@@ -76,7 +82,7 @@ class Play:
             if driver.python:
                 self.system.load(load_python_driver(driver.python, scenario.base), inf)
             elif driver.drives:
-                self.system.load(_image(driver, scenario.base), inf)
+                self.system.load(_image(driver, scenario.base), inf, stubs=self._stubs)
         for cpu, count in scenario.reserve.items():
             self._reserve(cpu, count)
 
@@ -189,7 +195,12 @@ class Play:
 
     def _call(self, reference: str, function: Function, step: Step) -> None:
         scenario, where = self.scenario, step.where
-        routine = load_object(reference, scenario.base)
+        try:
+            routine = load_object(reference, scenario.base)
+        except InputError as mistake:
+            if mistake.where:  # something in the file itself
+                raise
+            raise InputError(scenario.source, where, f"{step.said}: {mistake}") from None
         if not callable(routine):
             problem = f"{step.said}: that is no function"
             raise InputError(scenario.source, where, problem, "name a function of one or two arguments")
@@ -272,7 +283,7 @@ def _dump(scenario: Scenario, source: DeviceSource) -> DumpFunction:
     found = functions_of(path, source.function)
     if len(found) != 1:
         raise InputError(path, "", f"it holds {len(found)} functions", f'choose one: function = "{found[0].address}"')
-    return DumpFunction(found[0].sized(source.bars))
+    return DumpFunction(found[0], source.bars)
 
 
 def _bind(
@@ -302,12 +313,16 @@ def _bind(
 
 
 def _image(driver: DriverSource, base: Path) -> Path:
-    """The driver's image, built first where its sources are named."""
+    """The driver's image, built first where its sources are named: beside them, and with macros in a folder of its own, so that
+    two variants do not take turns."""
     if driver.image:
         return base / driver.image
     from dirql.build import build_driver  # a compiler that only those need who name sources
 
-    return build_driver(base / driver.source).image
+    source, out = base / driver.source, None
+    if driver.defines:
+        out = source / "out" / hashlib.sha256("\n".join(driver.defines).encode()).hexdigest()[:12]
+    return build_driver(source, out, defines=driver.defines).image
 
 
 def _files(scenario: Scenario) -> list[Path]:

@@ -7,6 +7,7 @@ Limits: one [grant] for all devices; VFIO and vfio-user are recognised and refus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -27,6 +28,7 @@ MEMORY = (2 << 20, 1 << 40)  # the first MiB is not handed out
 NEVER = 1 << 62  # ns
 PAGE = 0x1000
 DRIVER_KINDS = ("python", "image", "source")
+MACRO = re.compile(r"[A-Za-z_]\w*(=.*)?")
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,15 @@ class DeviceSource:
 
 @dataclass(frozen=True)
 class DriverSource:
-    """A driver and its INF: a class (`file.py:Class`), an image (.sys), or the folder of C sources that one is built from.
-    Without any of them only the INF counts."""
+    """A driver and its INF: a class (`file.py:Class`), an image (.sys), or the folder of C sources that one is built from, with
+    `defines` as macros. Without any of them only the INF counts."""
 
     python: str = ""
     inf: str = ""
     where: str = ""
     image: str = ""
     source: str = ""
+    defines: tuple[str, ...] = ()
 
     @property
     def drives(self) -> bool:
@@ -195,7 +198,7 @@ def _bars(table: Table) -> dict[int, int]:
 
 def _driver(table: Table) -> DriverSource:
     kinds = {kind: table.text(kind) for kind in DRIVER_KINDS}
-    inf = table.text("inf")
+    inf, defines = table.text("inf"), _defines(table)
     table.done()
     given = [kind for kind, value in kinds.items() if value]
     if len(given) > 1:
@@ -204,7 +207,22 @@ def _driver(table: Table) -> DriverSource:
         remedy = 'add python = "driver.py:Class", image = "driver.sys" or source = "folder", and inf = "driver.inf"'
         raise table.error("", f"{table.name} says nothing", remedy)
     where = table.document.line((*table.path, *(given or ["inf"])))
-    return DriverSource(kinds["python"], inf, where, kinds["image"], kinds["source"])
+    return DriverSource(kinds["python"], inf, where, kinds["image"], kinds["source"], defines)
+
+
+def _defines(table: Table) -> tuple[str, ...]:
+    """Macros for the compiler."""
+    given = table.anything("defines")
+    if given is None:
+        return ()
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise table.wrong("defines", "it has the wrong type", 'write an array of texts: defines = ["NAME", "NAME=VALUE"]')
+    if "source" not in table:
+        raise table.wrong("defines", "it has no meaning without source", "it belongs to source = …")
+    for one in given:
+        if not MACRO.fullmatch(one):
+            raise table.wrong("defines", f"{shown(one)} is no macro", "write NAME or NAME=VALUE")
+    return tuple(given)
 
 
 def _grant(table: Table, cpus: int) -> tuple[GrantChoice, dict[int, int]]:

@@ -110,15 +110,19 @@ from dirql.pnp.constants import (
 from dirql.pnp.filters import IoResList, IoResReqList
 from dirql.pnp.interfaces import GUID_BUS_INTERFACE_STANDARD, GUID_MSIX_TABLE_CONFIG_INTERFACE, PCI_WHICHSPACE_CONFIG
 from dirql.pnp.io_resources import IoInterrupt, IoMemory, IoResourceDescriptor
+from dirql.pnp.properties import DeviceProperty, DevPropType
 from dirql.pnp.resources import CmPartialResourceDescriptor
+from dirql.wdf.child_list import ChildIterator, ChildList, ChildListConfig, RetrieveChildFlags, RetrieveDeviceStatus
 from dirql.wdf.collection import Collection
 from dirql.wdf.common_buffer import CommonBuffer, CommonBufferConfig
 from dirql.wdf.device import Device
 from dirql.wdf.device_init import DeviceInit
+from dirql.wdf.device_settings import BusInformation, DeviceState, PnpCapabilities, PowerCapabilities, SxWakeSettings
 from dirql.wdf.dma import UNLIMITED_FRAGMENTS, DmaDirection, DmaEnabler, DmaEnablerConfig, DmaProfile
 from dirql.wdf.dma_transaction import DmaTransaction, EvtProgramDma, ScatterGatherElement, ScatterGatherList
 from dirql.wdf.dpc import Dpc, DpcConfig
 from dirql.wdf.driver import Driver
+from dirql.wdf.file_object import FileObject, FileObjectConfig
 from dirql.wdf.framework import Framework, Verifier
 from dirql.wdf.idle import S0IdleSettings
 from dirql.wdf.interrupt import Interrupt
@@ -141,13 +145,18 @@ from dirql.wdf.io_config import (
 )
 from dirql.wdf.io_queue import IoQueue
 from dirql.wdf.io_queue_create import configure_request_dispatching
+from dirql.wdf.io_target import IoTarget
 from dirql.wdf.lock import SpinLock, WaitLock, acquire_object_lock, release_object_lock
+from dirql.wdf.lookaside import LookasideList
 from dirql.wdf.memory import Memory
-from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope, create_object
+from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope, create_object, object_of_context
+from dirql.wdf.pdo import PdoInit
 from dirql.wdf.pnp_state import PnpState
 from dirql.wdf.power_state import PowerDeviceState
+from dirql.wdf.registry import Key
 from dirql.wdf.request import Request
 from dirql.wdf.resource_list import CmResourceList
+from dirql.wdf.string import String
 from dirql.wdf.timer import Timer, TimerConfig
 from dirql.wdf.work_item import WorkItem, WorkItemConfig
 
@@ -177,15 +186,18 @@ __all__ = [
     "STATUS_WDF_EXECUTION_LEVEL_INVALID", "STATUS_WDF_INCOMPATIBLE_EXECUTION_LEVEL", "STATUS_WDF_NO_CALLBACK",
     "STATUS_WDF_OBJECT_ATTRIBUTES_INVALID", "STATUS_WDF_PARENT_ASSIGNMENT_NOT_ALLOWED", "STATUS_WDF_PARENT_NOT_SPECIFIED",
     "STATUS_WDF_PAUSED", "STATUS_WDF_SYNCHRONIZATION_SCOPE_INVALID", "STATUS_WDF_TOO_FRAGMENTED",
-    "STATUS_WDF_TOO_MANY_TRANSFERS", "UNLIMITED_FRAGMENTS", "UNLIMITED_REQUESTS", "CmPartialResourceDescriptor",
-    "CmResourceList", "CmResourceType", "CmShareDisposition", "Collection", "CommonBuffer", "CommonBufferConfig", "Device",
-    "DeviceInit", "DmaDirection", "DmaEnabler", "DmaEnablerConfig", "DmaProfile", "DmaTransaction", "Dpc", "DpcConfig",
-    "Driver", "Event", "EventType", "EvtProgramDma", "ExecutionLevel", "Framework", "Importance", "Interrupt",
-    "InterruptConfig", "InterruptExtendedPolicy", "InterruptInfo", "InterruptPolicy", "InterruptPriority", "IoInterrupt",
-    "IoMemory", "IoQueue", "IoQueueConfig", "IoQueueDispatchType", "IoQueueState", "IoResList", "IoResReqList",
-    "IoResourceDescriptor", "IrqDevicePolicy", "IrqPriority", "Kdpc", "Ktimer", "Memory", "Mutex", "Object",
-    "ObjectAttributes", "PnpState", "PowerDeviceState", "Request", "RequestParameters", "RequestStopActionFlags",
-    "RequestType", "S0IdleSettings", "ScatterGatherElement", "ScatterGatherList", "Semaphore", "SpinLock", "StatusError",
-    "SynchronizationScope", "Timer", "TimerConfig", "TriState", "Verifier", "WaitLock", "WorkItem", "WorkItemConfig",
-    "acquire_object_lock", "configure_request_dispatching", "create_object", "name_of", "nt_success", "release_object_lock",
+    "STATUS_WDF_TOO_MANY_TRANSFERS", "UNLIMITED_FRAGMENTS", "UNLIMITED_REQUESTS", "BusInformation", "ChildIterator",
+    "ChildList", "ChildListConfig", "CmPartialResourceDescriptor", "CmResourceList", "CmResourceType", "CmShareDisposition",
+    "Collection", "CommonBuffer", "CommonBufferConfig", "DevPropType", "Device", "DeviceInit", "DeviceProperty",
+    "DeviceState", "DmaDirection", "DmaEnabler", "DmaEnablerConfig", "DmaProfile", "DmaTransaction", "Dpc", "DpcConfig",
+    "Driver", "Event", "EventType", "EvtProgramDma", "ExecutionLevel", "FileObject", "FileObjectConfig", "Framework",
+    "Importance", "Interrupt", "InterruptConfig", "InterruptExtendedPolicy", "InterruptInfo", "InterruptPolicy",
+    "InterruptPriority", "IoInterrupt", "IoMemory", "IoQueue", "IoQueueConfig", "IoQueueDispatchType", "IoQueueState",
+    "IoResList", "IoResReqList", "IoResourceDescriptor", "IoTarget", "IrqDevicePolicy", "IrqPriority", "Kdpc", "Key",
+    "Ktimer", "LookasideList", "Memory", "Mutex", "Object", "ObjectAttributes", "PdoInit", "PnpCapabilities", "PnpState",
+    "PowerCapabilities", "PowerDeviceState", "Request", "RequestParameters", "RequestStopActionFlags", "RequestType",
+    "RetrieveChildFlags", "RetrieveDeviceStatus", "S0IdleSettings", "ScatterGatherElement", "ScatterGatherList", "Semaphore",
+    "SpinLock", "StatusError", "String", "SxWakeSettings", "SynchronizationScope", "Timer", "TimerConfig", "TriState",
+    "Verifier", "WaitLock", "WorkItem", "WorkItemConfig", "acquire_object_lock", "configure_request_dispatching",
+    "create_object", "name_of", "nt_success", "object_of_context", "release_object_lock",
 ]  # fmt: skip

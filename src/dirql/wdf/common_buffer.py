@@ -32,11 +32,11 @@ class CommonBuffer(Object):
     def __init__(self, enabler: DmaEnabler, length: int, alignment: int, attributes: ObjectAttributes | None) -> None:
         memory = enabler.machine.memory
         self.length = length
-        self._address = memory.allocate_contiguous(length, alignment)  # first: without it there is no object
+        self.physical = memory.allocate_contiguous(length, alignment)  # first: without it there is no object
         try:
             super().__init__(enabler.framework, enabler, attributes)
         except StatusError:
-            memory.free_contiguous(self._address, length)
+            memory.free_contiguous(self.physical, length)
             raise
 
     @classmethod
@@ -63,12 +63,12 @@ class CommonBuffer(Object):
     @ddi("WdfCommonBufferGetAlignedVirtualAddress")
     def get_aligned_virtual_address(self) -> memoryview:
         """WdfCommonBufferGetAlignedVirtualAddress: the bytes themselves."""
-        return self.machine.memory.view[self._address : self._address + self.length]
+        return self.machine.memory.view[self.physical : self.physical + self.length]
 
     @ddi("WdfCommonBufferGetAlignedLogicalAddress")
     def get_aligned_logical_address(self) -> int:
         """WdfCommonBufferGetAlignedLogicalAddress: what the device is told."""
-        return self._address
+        return self.physical
 
     @ddi("WdfCommonBufferGetLength")
     def get_length(self) -> int:
@@ -77,7 +77,7 @@ class CommonBuffer(Object):
 
     def on_destroy(self) -> None:
         """The pages go back."""
-        self.machine.memory.free_contiguous(self._address, self.length)
+        self.machine.memory.free_contiguous(self.physical, self.length)
 
     @classmethod
     def _make(cls, name: str, enabler: DmaEnabler, length: int, mask: int, attributes: ObjectAttributes | None) -> CommonBuffer:

@@ -1,11 +1,12 @@
 """WDFDEVICE: a function driver's device object, with the callbacks that PnP and power bring (facts §3).
 
 A Python driver subclasses `Device` and overrides the callbacks it wants; what is not overridden is not registered.
-Limits: function device objects of a PCI function; no control devices, no child lists, no wake.
+Limits: function device objects of a PCI function, and those that bus drivers make for children; no control devices, no wake.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
@@ -15,11 +16,17 @@ from dirql.ddi import ddi
 from dirql.errors import UsageError
 from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.reserved import refuse_clashes, refuse_misspelt
+from dirql.wdf.child_list import ChildList
 from dirql.wdf.creation import limited_to
-from dirql.wdf.device_init import DeviceInit
+from dirql.wdf.device_init import DeviceInit, Pdo
+from dirql.wdf.device_names import NamedDevice
+from dirql.wdf.device_parent import ParentDevice
+from dirql.wdf.device_properties import QueryableDevice
+from dirql.wdf.device_settings import DeviceState, PnpCapabilities, PowerCapabilities, SetDevice
 from dirql.wdf.idle import Idle, S0IdleSettings
 from dirql.wdf.lock import callback_lock
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
+from dirql.wdf.pdo import PdoInit
 from dirql.wdf.pnp_state import PnpState, PnpStateMachine
 from dirql.wdf.power_state import PowerSequence
 from dirql.wdf.resource_list import CmResourceList
@@ -27,13 +34,16 @@ from dirql.wdf.resource_list import CmResourceList
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
     from dirql.pnp.filters import IoResReqList
+    from dirql.wdf.file_object import FileObject, InternalQueue
     from dirql.wdf.interrupt import Interrupt
     from dirql.wdf.interrupt_config import InterruptConfig
+    from dirql.wdf.io_target import IoTarget
+    from dirql.wdf.request import Request
 
 __all__ = ["Device"]
 
 
-class Device(Object):
+class Device(NamedDevice, SetDevice, QueryableDevice, ParentDevice):
     """WDFDEVICE. Callbacks return None or an NTSTATUS; a `StatusError` that leaves one is its status."""
 
     kind = "WDFDEVICE"
@@ -46,9 +56,26 @@ class Device(Object):
         self.power_pageable = init.power_pageable
         self.power_policy_owner = init.power_policy_owner
         self.io_type = init.io_type
+        self.is_filter = init.is_filter
+        self.exclusive = init.exclusive
+        self.device_type = init.device_type
+        self.characteristics = init.characteristics
+        self.alignment_requirement = 0
+        self.device_name = init.device_name
+        self.file_object_config, self.file_object_attributes = init.file_object_config, init.file_object_attributes
+        self.request_attributes = init.request_attributes
+        self.evt_io_in_caller_context = init.evt_io_in_caller_context
+        self.static_stop_remove = True
+        self.pnp_capabilities, self.power_capabilities = PnpCapabilities(), PowerCapabilities()
+        self.device_state = DeviceState()
+        self.wake_settings = self.bus_information = None
+        self.interfaces = []
+        self.bear(init)
         self.interrupts: list[Interrupt] = []
         self.queues: list[Any] = []
         self.default_queue: Any = None
+        self._io_target: IoTarget | None = None
+        self._internal_queues: dict[str, InternalQueue] = {}
         self.dma_enablers: list[Any] = []
         self.in_prepare_hardware = False
         self.raw_resources = CmResourceList(init.framework, (), "no resources")
@@ -66,14 +93,21 @@ class Device(Object):
     @classmethod
     def create(cls, init: DeviceInit, attributes: ObjectAttributes | None = None) -> Self:
         """WdfDeviceCreate."""
-        if init.device is not None:
-            raise ntstatus.StatusError(ntstatus.STATUS_INVALID_DEVICE_REQUEST, "this WDFDEVICE_INIT was used already")
+        init.refuse_used("WdfDeviceCreate")
         if attributes is not None and (status := attributes.validate(parent_allowed=False)):
             raise ntstatus.StatusError(status, "WDF_OBJECT_ATTRIBUTES of a device")
+        if isinstance(init, PdoInit):
+            init.refuse_incomplete()
         device = cls(init, attributes)
+        for name, callback in init.callbacks.items():
+            setattr(device, name, partial(callback, device))
         if "idle" not in vars(device):
             raise UsageError(f"{cls.__name__}.__init__ leaves out the framework's; call super().__init__(init, attributes) first")
         init.device = device
+        if init.device_name:
+            device.framework.names.add(init.device_name, device)
+        if init.child_list_config is not None:
+            device.default_child_list = ChildList(device, init.child_list_config, init.child_list_attributes)
         return device
 
     # Routines.
@@ -87,6 +121,41 @@ class Device(Object):
     def get_default_queue(self) -> Any:
         """WdfDeviceGetDefaultQueue."""
         return self.default_queue
+
+    @ddi("WdfDeviceGetIoTarget")
+    def get_io_target(self) -> IoTarget:
+        """WdfDeviceGetIoTarget: the device below."""
+        from dirql.wdf.io_target import IoTarget
+
+        if self._io_target is None:
+            self._io_target = IoTarget(self)
+        return self._io_target
+
+    @ddi("WdfDeviceEnqueueRequest")
+    def enqueue_request(self, request: Request) -> None:
+        """WdfDeviceEnqueueRequest: EvtIoInCallerContext has looked at it, now the queues have it."""
+        self.internal_queue("EvtIoInCallerContext").pass_on(request)
+
+    @ddi("WdfDeviceGetFileObject")
+    def get_file_object(self, file_object: Any) -> FileObject | None:
+        """WdfDeviceGetFileObject: the framework's object of a WDM file object, None where the driver wants none."""
+        found: FileObject | None = file_object.framework_object if file_object.device is self else None
+        return found
+
+    @ddi("WdfDeviceWdmGetDeviceObject")
+    def wdm_get_device_object(self) -> Device:
+        """WdfDeviceWdmGetDeviceObject: in Python the device itself stands for its DEVICE_OBJECT."""
+        return self
+
+    @ddi("WdfDeviceWdmGetPhysicalDevice")
+    def wdm_get_physical_device(self) -> Pdo:
+        """WdfDeviceWdmGetPhysicalDevice."""
+        return self.pdo
+
+    @ddi("WdfDeviceWdmGetAttachedDevice")
+    def wdm_get_attached_device(self) -> Pdo | None:
+        """WdfDeviceWdmGetAttachedDevice: the next lower one, which is the PDO; a PDO has none."""
+        return None if self.is_pdo else self.pdo
 
     @ddi("WdfDeviceGetDevicePowerState")
     def get_device_power_state(self) -> int:
@@ -148,6 +217,23 @@ class Device(Object):
     def in_d0(self) -> bool:
         """True while power-managed queues may present requests."""
         return self.power.io_started
+
+    @property
+    def started(self) -> bool:
+        """True from the end of a START to the removal."""
+        return self.pnp.state is PnpState.Started
+
+    def internal_queue(self, callback: str) -> InternalQueue:
+        """Where a request is while the device's own `callback` has it."""
+        from dirql.wdf.file_object import InternalQueue
+
+        if callback not in self._internal_queues:
+            self._internal_queues[callback] = InternalQueue(self, callback)
+        return self._internal_queues[callback]
+
+    def on_cleanup(self) -> None:
+        """Nobody can open it any more."""
+        self.framework.names.forget(self)
 
     @property
     def pnp_state_is_init(self) -> bool:

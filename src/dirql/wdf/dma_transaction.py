@@ -3,7 +3,7 @@
 Each transfer is handed to EvtProgramDma at DISPATCH_LEVEL as a list of physically contiguous elements. A scatter/gather
 profile gets the buffer's own pages; a packet profile one element, a bounce buffer as the HAL's map registers are (model
 choice: always, even where the pages happen to be contiguous).
-Limits: no DMA channels, no immediate execution, no reserved resources.
+Limits: no DMA channels, no reserved resources.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dirql.kernel.irp import Method
 from dirql.kernel.irql import DISPATCH_LEVEL
 from dirql.kernel.mdl import Mdl
 from dirql.kernel.stop import BugCheck
+from dirql.machine.memory import PAGE_SIZE
 from dirql.ntstatus import StatusError
 from dirql.wdf.creation import parent_of, validate
 from dirql.wdf.dma import DmaDirection, DmaEnabler
@@ -78,7 +79,7 @@ class DmaTransaction(Object):
         self.state = _State.Created
         self.request: Request | None = None
         self._maximum_length = enabler.config.maximum_length
-        self._single_transfer = False
+        self._single_transfer = self._immediate = False
         self._evt_program_dma: EvtProgramDma | None = None
         self._context: Any = None
         self._direction = DmaDirection.ReadFromDevice
@@ -87,6 +88,7 @@ class DmaTransaction(Object):
         self._transferred = 0
         self._current = 0  # length of the transfer under way
         self._bounce: int | None = None
+        self.transfer_ended: Callable[[], None] | None = None  # a host's: the scatter/gather list is the driver's no more
 
     @classmethod
     @ddi_create("WdfDmaTransactionCreate")
@@ -135,6 +137,20 @@ class DmaTransaction(Object):
         """WdfDmaTransactionSetSingleTransferRequirement: fail rather than split."""
         self._single_transfer = requires_single_transfer
 
+    @ddi("WdfDmaTransactionSetImmediateExecution")
+    def set_immediate_execution(self, use_immediate_execution: bool) -> None:
+        """WdfDmaTransactionSetImmediateExecution: `execute` fails rather than wait for the channel."""
+        self._immediate = use_immediate_execution
+
+    @ddi("WdfDmaTransactionGetTransferInfo")
+    def get_transfer_info(self) -> tuple[int, int]:
+        """WdfDmaTransactionGetTransferInfo: (map registers, elements) of the largest transfer; 0 while not initialised."""
+        if self._mdl is None:
+            return 0, 0
+        length = min(self._length, self._maximum_length)
+        pages = (self._mdl.byte_offset + self._offset) % PAGE_SIZE + length + PAGE_SIZE - 1
+        return pages // PAGE_SIZE, 1 if self.enabler.packet else len(self._mdl.fragments(self._offset, length))
+
     @ddi("WdfDmaTransactionExecute")
     def execute(self, context: Any = None) -> None:
         """WdfDmaTransactionExecute: EvtProgramDma is called before this returns, unless the transaction waits for the channel."""
@@ -144,6 +160,8 @@ class DmaTransaction(Object):
         self._context = context
         enabler = self.enabler
         if enabler.packet and enabler.channel is not None:
+            if self._immediate:
+                raise StatusError(ntstatus.STATUS_INSUFFICIENT_RESOURCES, f"{name}: {enabler.channel.name} has the channel")
             self.state = _State.Waiting
             enabler.waiting.append(self)
             return
@@ -166,6 +184,15 @@ class DmaTransaction(Object):
     def dma_completed_final(self, final_transferred_length: int) -> tuple[bool, int]:
         """WdfDmaTransactionDmaCompletedFinal: the transaction ends here, whatever is left of the buffer."""
         return self._completed("WdfDmaTransactionDmaCompletedFinal", final_transferred_length, final=True)
+
+    @ddi("WdfDmaTransactionCancel")
+    def cancel(self) -> bool:
+        """WdfDmaTransactionCancel: True if it waited for the channel, which it does no more; release it then."""
+        if self.state != _State.Waiting:
+            return False
+        self.enabler.waiting.remove(self)
+        self.state = _State.Completed
+        return True
 
     @ddi("WdfDmaTransactionGetBytesTransferred")
     def get_bytes_transferred(self) -> int:
@@ -318,6 +345,9 @@ class DmaTransaction(Object):
         self._drop_bounce()
 
     def _drop_bounce(self) -> None:
+        ended, self.transfer_ended = self.transfer_ended, None
+        if ended is not None:
+            ended()
         if self._bounce is not None:
             self.machine.memory.free_contiguous(self._bounce, self._current)
             self._bounce = None

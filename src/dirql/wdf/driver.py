@@ -6,16 +6,23 @@ from inspect import signature
 from typing import TYPE_CHECKING
 
 from dirql.callback import refuse_asynchronous_methods
+from dirql.ddi import ddi
 from dirql.errors import UsageError
+from dirql.pnp.registry import Registry
 from dirql.reserved import refuse_clashes, refuse_misspelt
 from dirql.wdf.framework import Framework
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
+from dirql.wdf.registry import Key
+from dirql.wdf.string import String
 
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
     from dirql.wdf.device_init import DeviceInit
 
 __all__ = ["Driver"]
+
+SERVICES = "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\"
+VERSION = 1, 33
 
 
 class Driver(Object):
@@ -30,6 +37,7 @@ class Driver(Object):
 
     def __init__(self, framework: Framework, attributes: ObjectAttributes | None = None) -> None:
         super().__init__(framework, None, attributes, type(self).__name__)
+        self.service_key = Registry()  # HKLM\SYSTEM\CurrentControlSet\Services\name, as the INF's AddReg fills it
         self._settle_attributes()
 
     def _settle_attributes(self) -> None:
@@ -44,6 +52,32 @@ class Driver(Object):
         refuse_clashes(cls, Driver)
         refuse_asynchronous_methods(cls, [name for name in dir(Driver) if name.startswith("evt_")])
 
+    @ddi("WdfDriverGetRegistryPath")
+    def get_registry_path(self) -> str:
+        """WdfDriverGetRegistryPath."""
+        return f"{SERVICES}{self.name.rpartition('.')[0] or self.name}"
+
+    @ddi("WdfDriverOpenParametersRegistryKey")
+    def open_parameters_registry_key(self, attributes: ObjectAttributes | None = None) -> Key:
+        """WdfDriverOpenParametersRegistryKey: there whether the INF writes to it or not (model choice)."""
+        return Key.at(self.framework, self.service_key, "Parameters", attributes, "WdfDriverOpenParametersRegistryKey")
+
+    @ddi("WdfDriverOpenPersistentStateRegistryKey")
+    def open_persistent_state_registry_key(self, attributes: ObjectAttributes | None = None) -> Key:
+        """WdfDriverOpenPersistentStateRegistryKey: empty at first, and gone with the run."""
+        name = "WdfDriverOpenPersistentStateRegistryKey"
+        return Key.at(self.framework, self.service_key, "PersistentState", attributes, name)
+
+    @ddi("WdfDriverRetrieveVersionString")
+    def retrieve_version_string(self, string: String) -> None:
+        """WdfDriverRetrieveVersionString: into `string`."""
+        string.text = f"Kernel Mode Driver Framework {VERSION[0]}.{VERSION[1]}"
+
+    @ddi("WdfDriverIsVersionAvailable")
+    def is_version_available(self, major: int, minor: int) -> bool:
+        """WdfDriverIsVersionAvailable: the version that the driver runs on is that or a later one."""
+        return major == VERSION[0] and minor <= VERSION[1]
+
     @property
     def kernel(self) -> Kernel:
         """The routines that belong to no framework object: `kernel.mm_map_io_space(…)`."""
@@ -55,6 +89,13 @@ class Driver(Object):
 
     def evt_driver_unload(self) -> None:
         """EvtDriverUnload."""
+
+    def unload(self) -> None:
+        """The kernel unloads the driver: its callback, if it has one, and then the WDFDRIVER goes."""
+        if "evt_driver_unload" in vars(self) or type(self).evt_driver_unload is not Driver.evt_driver_unload:
+            self.framework.call("EvtDriverUnload", self, self.evt_driver_unload)
+        if not self.deleting:
+            self.dispose()
 
     @classmethod
     def require_callbacks(cls) -> None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dirql import ntstatus
 from dirql.ddi import ddi
+from dirql.ntstatus import StatusError
 from dirql.wdf.interrupt_config import TriState
 from dirql.wdf.io_config import IoQueueConfig, IoQueueDispatchType
 from dirql.wdf.io_queue import IoQueue
+from dirql.wdf.io_queue_create import queue_for
 from dirql.wdf.object import Object, ObjectAttributes
 
 if TYPE_CHECKING:
@@ -79,23 +82,44 @@ class FileObject(Object):
 
     @ddi("WdfFileObjectGetInitiatorProcessId")
     def get_initiator_process_id(self) -> int:
-        """WdfFileObjectGetInitiatorProcessId: 0, there is no process."""
-        return 0
+        """WdfFileObjectGetInitiatorProcessId: 4, the system process (model choice: there is no other)."""
+        return 4
 
 
 class InternalQueue(IoQueue):
     """Where a request is while a callback of the device's, and none of a queue's, has it: EvtDeviceFileCreate,
     EvtIoInCallerContext."""
 
-    def __init__(self, device: Device, name: str, callback: Callable[[Request], Any]) -> None:
+    def __init__(self, device: Device, callback: str) -> None:
         config = IoQueueConfig(
             IoQueueDispatchType.Parallel, power_managed=TriState.WdfFalse, allow_zero_length_requests=True, evt_io_default=_none,
         )  # fmt: skip
         super().__init__(device, device, config, None)
-        self._callback_name, self._device_callback = name, callback
+        self._callback = callback
+        device.queues.append(self)
+
+    def pass_on(self, request: Request) -> None:
+        """EvtIoInCallerContext is done with it: to the queue that its type goes to."""
+        request._owner("WdfDeviceEnqueueRequest")
+        if request.queue is not self:
+            why = f"WdfDeviceEnqueueRequest: {request.name} is not in an EvtIoInCallerContext"
+            raise StatusError(ntstatus.STATUS_INVALID_DEVICE_REQUEST, why)
+        queue = queue_for(self.of_device, request.type)
+        self.let_go(request)
+        if queue is None:
+            request.finish(ntstatus.STATUS_INVALID_DEVICE_REQUEST)
+        else:
+            queue.arrive(request)
 
     def _present(self, request: Request) -> None:
-        self.call(self._callback_name, self._device_callback, request)
+        device = self.of_device
+        if self._callback == "EvtIoInCallerContext":
+            assert device.evt_io_in_caller_context is not None
+            self.call(self._callback, device.evt_io_in_caller_context, device, request)
+        else:
+            assert device.file_object_config is not None and device.file_object_config.evt_device_file_create is not None
+            create = device.file_object_config.evt_device_file_create
+            self.call(self._callback, create, device, request, request.irp.file_object)
 
 
 def _none(queue: IoQueue, request: Request) -> None:

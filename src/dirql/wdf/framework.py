@@ -14,6 +14,7 @@ from dirql.kernel.kernel import Kernel
 from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
 from dirql.trace import Kind
+from dirql.wdf.names import Names
 
 if TYPE_CHECKING:
     from dirql.wdf.object import Object
@@ -39,8 +40,12 @@ class Framework:
         self.machine: Machine = kernel.machine
         self.verifier = verifier or Verifier()
         self.callbacks: list[tuple[str, str]] = []
+        self.callback_pdos: list[object] = []  # of each: the PDO of the device that it is about; None for the driver alone
         self.driver: Object | None = None  # the WDFDRIVER, the default parent of locks and memory
+        self.names = Names()  # what devices can be opened by
         self.last_failure = ""  # which callback failed last, and why
+        self.held: set[Object] = set()  # deleted, and kept by references
+        self.of_context: dict[int, Object] = {}  # by the id of the context
         self._handles = 0
 
     def new_handle(self) -> int:
@@ -57,6 +62,7 @@ class Framework:
         cpu = machine.cpu
         irql = cpu.irql
         self.callbacks.append((name, on.name))
+        self.callback_pdos.append(_pdo(on, args))
         if machine.trace is not None:
             machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK, name, on.name))
         try:
@@ -93,6 +99,9 @@ class Framework:
         if not isinstance(result, int):
             where = defined_at(callback)
             raise UsageError(f"{where}{name} returned {result!r:.60}; return an NTSTATUS, or nothing for STATUS_SUCCESS")
+        if not -(1 << 31) <= result < 1 << 32:
+            where = defined_at(callback)
+            raise UsageError(f"{where}{name} returned {result:#x}; an NTSTATUS has 32 bits, and 0 is STATUS_SUCCESS")
         if not ntstatus.nt_success(result):
             self.last_failure = f"{name} of {on.name} returned {ntstatus.name_of(result)}"
         return int(result)
@@ -110,3 +119,13 @@ class Framework:
     def allowed(self, irql: int, name: str) -> bool:
         """The KMDF verifier's IRQL check: False means that the routine returns without acting (facts §5.4)."""
         return not self.verifier.kmdf or self.machine.cpu.irql <= irql
+
+
+def _pdo(on: Object, args: tuple[Any, ...]) -> object:
+    """The PDO below the device that a callback is about. EvtDriverDeviceAdd is about the one that it is handed; what is about a
+    child is about the device that has the child."""
+    device = on.device
+    pdo = device.pdo if device is not None else getattr(args[0], "pdo", None) if args else None
+    while (parent := getattr(pdo, "parent", None)) is not None:
+        pdo = parent.pdo
+    return pdo

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dirql import ntstatus
+from dirql.callback import refuse_uncallable
 from dirql.ntstatus import StatusError
 from dirql.pnp.constants import CM_RESOURCE_INTERRUPT_WAKE_HINT, CmResourceType
 from dirql.pnp.resources import CmPartialResourceDescriptor, InterruptResource, MessageInterruptRaw
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from dirql.wdf.device import Device
 
 __all__ = ["validate"]
+
+# fmt: off
+CALLBACKS = {
+    "evt_interrupt_isr":       ("EvtInterruptIsr",      ("interrupt", "message_id")),
+    "evt_interrupt_dpc":       ("EvtInterruptDpc",      ("interrupt", "device")),
+    "evt_interrupt_enable":    ("EvtInterruptEnable",   ("interrupt", "device")),
+    "evt_interrupt_disable":   ("EvtInterruptDisable",  ("interrupt", "device")),
+    "evt_interrupt_work_item": ("EvtInterruptWorkItem", ("interrupt", "device")),
+}  # → the reference page's name of it, and what it is called with
+# fmt: on
 
 
 def validate(
@@ -31,6 +42,7 @@ def validate(
     config = given.merged()
     if config.evt_interrupt_isr is None:  # 4
         raise _invalid("EvtInterruptIsr is NULL")
+    _expect_callbacks(config)
     if attributes is not None:  # 5
         status = attributes.validate(parent_allowed=config.automatic_serialization, levels_allowed=False)
         if status:
@@ -58,6 +70,13 @@ def validate(
 
 def _invalid(why: str) -> StatusError:
     return StatusError(ntstatus.STATUS_INVALID_PARAMETER, why)
+
+
+def _expect_callbacks(config: InterruptConfig) -> None:
+    for field, (name, arguments) in CALLBACKS.items():
+        routine = getattr(config, field)
+        if routine is not None:
+            refuse_uncallable(routine, f"WdfInterruptCreate: {name}", arguments)
 
 
 def _expect_locks(config: InterruptConfig) -> None:

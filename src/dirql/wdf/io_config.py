@@ -31,8 +31,9 @@ class IoQueueDispatchType(IntEnum):
 
 
 class RequestType(IntEnum):
-    """WDF_REQUEST_TYPE: IRP major function codes, those that queues get here."""
+    """WDF_REQUEST_TYPE: IRP major function codes, those that queues get here; creates only where that is configured."""
 
+    Create = 0x00
     Read = 0x03
     Write = 0x04
     DeviceControl = 0x0E
@@ -88,7 +89,7 @@ class IoQueueConfig:
             RequestType.Write: self.evt_io_write,
             RequestType.DeviceControl: self.evt_io_device_control,
             RequestType.DeviceControlInternal: self.evt_io_internal_device_control,
-        }[type_]
+        }.get(type_)
         return own is not None or self.evt_io_default is not None
 
 

@@ -220,7 +220,7 @@ class Presentation(Object):
             RequestType.DeviceControl: ("EvtIoDeviceControl", config.evt_io_device_control, control),
             RequestType.DeviceControlInternal: ("EvtIoInternalDeviceControl", config.evt_io_internal_device_control, control),
         }
-        name, callback, values = table[request.type]
+        name, callback, values = table.get(request.type, ("EvtIoDefault", None, ()))
         if callback is None:
             name, callback, values = "EvtIoDefault", config.evt_io_default, ()
         if callback is None:

@@ -1,9 +1,11 @@
 """WDFMEMORY: a buffer as a framework object, with copies that check its bounds.
 
-Limits: pool types and tags change nothing; no lookaside lists.
+Limits: pool types and tags change nothing.
 """
 
 from __future__ import annotations
+
+from typing import Any, Protocol
 
 from dirql import ntstatus
 from dirql.ddi import ddi, ddi_create
@@ -13,9 +15,17 @@ from dirql.wdf.creation import parent_of, validate
 from dirql.wdf.framework import Framework
 from dirql.wdf.object import Object, ObjectAttributes, expect_parameter
 
-__all__ = ["Memory"]
+__all__ = ["Bytes", "Memory"]
 
-Bytes = Buffer | bytearray | memoryview
+
+class Bytes(Protocol):
+    """A buffer that can be sliced: `Buffer`, `bytearray`, `memoryview`, or a host's own."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, where: Any, /) -> Any: ...
+
+    def __setitem__(self, where: Any, data: Any, /) -> None: ...
 
 
 class Memory(Object):
@@ -37,11 +47,22 @@ class Memory(Object):
         if buffer_size <= 0:
             raise StatusError(ntstatus.STATUS_INVALID_PARAMETER, f"WdfMemoryCreate: BufferSize {buffer_size:#x} is not above 0")
         framework, above = _place(parent, attributes, "WdfMemoryCreate")
+        return cls.of_pool(framework, above, attributes, buffer_size)
+
+    @classmethod
+    def of_pool(
+        cls, framework: Framework, parent: Object | None, attributes: ObjectAttributes | None, buffer_size: int
+    ) -> Memory:
+        """One with a buffer of its own, for routines whose checks are done."""
         try:
-            buffer = Buffer.allocate(framework.machine.memory, buffer_size)
+            buffer = Buffer.allocate(framework.machine.memory, buffer_size, pool=True)
         except MemoryError as error:
             raise StatusError(ntstatus.STATUS_INSUFFICIENT_RESOURCES, str(error)) from None
-        return cls(framework, above, attributes, buffer, owned=True)
+        try:
+            return cls(framework, parent, attributes, buffer, owned=True)
+        except StatusError:
+            buffer.free()
+            raise
 
     @classmethod
     @ddi_create("WdfMemoryCreatePreallocated")
@@ -75,10 +96,10 @@ class Memory(Object):
         return bytes(self._buffer[source_offset : source_offset + length])
 
     @ddi("WdfMemoryCopyFromBuffer")
-    def copy_from_buffer(self, destination_offset: int, data: bytes) -> None:
+    def copy_from_buffer(self, destination_offset: int, data: bytes | Bytes) -> None:
         """WdfMemoryCopyFromBuffer: store `data` at `destination_offset` of this memory."""
         self._refuse_outside("WdfMemoryCopyFromBuffer", destination_offset, len(data))
-        self._buffer[destination_offset : destination_offset + len(data)] = bytes(data)
+        self._buffer[destination_offset : destination_offset + len(data)] = bytes(data[:])
 
     def on_destroy(self) -> None:
         """The pool's again."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from uuid import UUID
 
 from dirql import ntstatus
 from dirql.callback import refuse_asynchronous
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExecutionLevel", "HostContext", "Object", "ObjectAttributes", "SynchronizationScope", "create_object", "expect",
-    "expect_parameter",
+    "expect_parameter", "object_of_context",
 ]  # fmt: skip
 
 # Parameter 1 of WDF_VIOLATION (facts §5.3).
@@ -124,11 +125,11 @@ class Object:
         self.presentation_lock: Any = None  # of devices and queues: see `dirql.wdf.lock.callback_lock`
         self._contexts: dict[type, Any] = {}
         self._further: list[ObjectAttributes] = []  # of contexts that were allocated later, with callbacks of their own
+        if parent is not None and parent.deleting:
+            raise ntstatus.StatusError(ntstatus.STATUS_DELETE_PENDING, f"parent {parent.name} is being deleted")
+        self._make_context(self.attributes)  # there may be no room for it
         if parent is not None:
-            if parent.deleting:
-                raise ntstatus.StatusError(ntstatus.STATUS_DELETE_PENDING, f"parent {parent.name} is being deleted")
             parent.children.append(self)
-        self._make_context(self.attributes)
 
     @ddi("WdfObjectDelete")
     def delete(self) -> None:
@@ -178,15 +179,21 @@ class Object:
         if type_ not in self._contexts:
             if self.deleting:
                 raise ntstatus.StatusError(ntstatus.STATUS_DELETE_PENDING, f"{self.name} is being deleted")
-            self._contexts[type_] = type_()
+            self._make_context(attributes)
             self._further.append(attributes.copy())
         return self._contexts[type_]
+
+    @ddi("WdfObjectQuery")
+    def query(self, guid: UUID) -> Any:
+        """WdfObjectQuery: no object answers to any (model choice: StatusError STATUS_NOT_FOUND)."""
+        raise ntstatus.StatusError(ntstatus.STATUS_NOT_FOUND, f"WdfObjectQuery: {self.name} has no interface {{{guid}}}")
 
     def _make_context(self, attributes: ObjectAttributes) -> Any:
         type_ = attributes.context_type
         if type_ is not None:
-            self._contexts[type_] = type_()
-            return self._contexts[type_]
+            context = self._contexts[type_] = type_()
+            self.framework.of_context[id(context)] = self
+            return context
         return None
 
     def has_context(self, type_: type) -> bool:
@@ -232,12 +239,16 @@ class Object:
 
     def _release(self) -> None:
         self.references -= 1
-        if not self.references:
-            self.destroyed = True
+        if self.references and self.deleting:
+            self.framework.held.add(self)
+        elif not self.references:
+            self.framework.held.discard(self)
             for attributes in (self.attributes, *self._further):
                 if attributes.evt_destroy_callback is not None:
                     self.framework.call("EvtDestroyCallback", self, attributes.evt_destroy_callback, self)
+            self.destroyed = True  # and not earlier: the destroy callback still finds the contexts (facts §6.3)
             for context in self._contexts.values():
+                self.framework.of_context.pop(id(context), None)
                 if isinstance(context, HostContext):
                     context.free()
             self.on_destroy()
@@ -272,6 +283,17 @@ def create_object(parent: Object, attributes: ObjectAttributes | None = None) ->
     if attributes is not None and attributes.parent_object is not None:
         parent = expect(attributes.parent_object, Object, "WdfObjectCreate")
     return Object(parent.framework, parent, attributes)
+
+
+@ddi("WdfObjectContextGetObject")
+def object_of_context(framework: Framework, context: Any) -> Object:
+    """WdfObjectContextGetObject: the object that the context belongs to. Bugcheck 10D/5 for what is no context (model choice:
+    a machine computes some handle)."""
+    owner = framework.of_context.get(id(context))
+    if owner is None:
+        given = f"{context:#x}" if isinstance(context, int) else repr(context)
+        raise BugCheck(WDF_VIOLATION, INVALID_HANDLE, why=f"WdfObjectContextGetObject was given {given}, which is no context")
+    return owner
 
 
 def expect(value: Any, type_: type[H], routine: str) -> H:

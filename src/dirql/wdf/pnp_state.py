@@ -45,6 +45,7 @@ class PnpStateMachine:
         self.failed = False
         self.hardware_prepared = False
         self._attempt_restart = False
+        self._children_known = False
 
     def filter_resource_requirements(
         self, requirements: IoResourceRequirementsList, lower: Callable[[IoResourceRequirementsList], IoResourceRequirementsList]
@@ -91,6 +92,10 @@ class PnpStateMachine:
             return status
         self.state = PnpState.Started
         device.idle.begin()
+        device.enable_interfaces(True)
+        if not self._children_known:
+            self._children_known = True
+            device.enumerate_children()
         if self.failed:
             self.set_failed(self._attempt_restart)
         return ntstatus.STATUS_SUCCESS
@@ -111,6 +116,8 @@ class PnpStateMachine:
 
     def query_stop(self) -> int:
         """IRP_MN_QUERY_STOP_DEVICE: the driver may veto."""
+        if not self.device.static_stop_remove:
+            return ntstatus.STATUS_UNSUCCESSFUL
         return self.device.callback("evt_device_query_stop", "EvtDeviceQueryStop")
 
     def stop(self) -> None:
@@ -122,6 +129,8 @@ class PnpStateMachine:
 
     def query_remove(self) -> int:
         """IRP_MN_QUERY_REMOVE_DEVICE: the driver may veto."""
+        if not self.device.static_stop_remove:
+            return ntstatus.STATUS_UNSUCCESSFUL
         return self.device.callback("evt_device_query_remove", "EvtDeviceQueryRemove")
 
     def surprise_removal(self) -> None:
@@ -132,6 +141,7 @@ class PnpStateMachine:
         device = self.device
         if device.registered("evt_device_surprise_removal"):
             device.framework.call("EvtDeviceSurpriseRemoval", device, device.evt_device_surprise_removal)
+        device.enable_interfaces(False)
         self._power_down()
         self._release_hardware()
         self.state = PnpState.SurpriseRemoved
@@ -139,8 +149,10 @@ class PnpStateMachine:
     def remove(self) -> None:
         """IRP_MN_REMOVE_DEVICE: down if still up, then self-managed I/O and the objects (facts §3.3)."""
         device = self.device
+        device.remove_children()
         self._power_down()
         self._release_hardware()
+        device.enable_interfaces(False)
         for queue in list(device.queues):
             queue.purge_for_removal()
         if device.power.self_managed_io_inited:  # model choice: not when EvtDeviceSelfManagedIoInit failed

@@ -106,6 +106,16 @@ class Request(Object):
         """WdfRequestRetrieveOutputWdmMdl."""
         return self._buffer("output", "WdfRequestRetrieveOutputWdmMdl", 0).mdl
 
+    @ddi("WdfRequestRetrieveUnsafeUserInputBuffer")
+    def retrieve_unsafe_user_input_buffer(self, minimum_required_length: int = 0) -> None:
+        """WdfRequestRetrieveUnsafeUserInputBuffer: refused, as no request comes with addresses of a process."""
+        self._refuse_unsafe("WdfRequestRetrieveUnsafeUserInputBuffer")
+
+    @ddi("WdfRequestRetrieveUnsafeUserOutputBuffer")
+    def retrieve_unsafe_user_output_buffer(self, minimum_required_length: int = 0) -> None:
+        """WdfRequestRetrieveUnsafeUserOutputBuffer: the same."""
+        self._refuse_unsafe("WdfRequestRetrieveUnsafeUserOutputBuffer")
+
     @ddi("WdfRequestGetFileObject")
     def get_file_object(self) -> Any:
         """WdfRequestGetFileObject: what the user side said it was."""
@@ -119,6 +129,17 @@ class Request(Object):
     @ddi("WdfRequestIsFrom32BitProcess")
     def is_from_32bit_process(self) -> bool:
         """WdfRequestIsFrom32BitProcess: never."""
+        return False
+
+    @ddi("WdfRequestGetRequestorProcessId")
+    def get_requestor_process_id(self) -> int:
+        """WdfRequestGetRequestorProcessId: 4, the system process (model choice: there is no other)."""
+        self._refuse_completed("WdfRequestGetRequestorProcessId")
+        return 4
+
+    @ddi("WdfRequestIsReserved")
+    def is_reserved(self) -> bool:
+        """WdfRequestIsReserved: never, as there is no forward-progress policy."""
         return False
 
     @ddi("WdfRequestWdmGetIrp")
@@ -286,6 +307,11 @@ class Request(Object):
             raise StatusError(ntstatus.STATUS_BUFFER_TOO_SMALL, f"{routine}: the {which} buffer has {length:#x} bytes, at least "
                               f"{max(minimum, 1):#x} are needed")  # fmt: skip
         return buffer
+
+    def _refuse_unsafe(self, routine: str) -> None:
+        self._refuse_completed(routine)
+        problem = f"{routine}: {self.name} has no buffer at addresses of a process (METHOD_NEITHER is not modelled)"
+        raise StatusError(ntstatus.STATUS_INVALID_DEVICE_REQUEST, problem)
 
     def _mark(self, evt_request_cancel: Callable[[Request], None], routine: str) -> int:
         self._owner(routine)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from dirql.ddi import ddi
+from dirql.ntstatus import STATUS_INVALID_PARAMETER, StatusError
 from dirql.pnp.resources import CmPartialResourceDescriptor
 from dirql.wdf.framework import Framework
 from dirql.wdf.object import Object
@@ -33,6 +34,26 @@ class CmResourceList(Object):
     def get_descriptor(self, index: int) -> CmPartialResourceDescriptor | None:
         """WdfCmResourceListGetDescriptor: None past the end."""
         return self._clones[index] if 0 <= index < len(self._clones) else None
+
+    @ddi("WdfCmResourceListAppendDescriptor")
+    def append_descriptor(self, descriptor: CmPartialResourceDescriptor) -> None:
+        """WdfCmResourceListAppendDescriptor: a copy of it, at the end."""
+        self._clones.append(replace(descriptor))
+
+    @ddi("WdfCmResourceListInsertDescriptor")
+    def insert_descriptor(self, descriptor: CmPartialResourceDescriptor, index: int) -> None:
+        """WdfCmResourceListInsertDescriptor: a copy of it; STATUS_INVALID_PARAMETER past the end."""
+        if not 0 <= index <= len(self._clones):
+            why = f"WdfCmResourceListInsertDescriptor: index {index} of {len(self._clones)} descriptors"
+            raise StatusError(STATUS_INVALID_PARAMETER, why)
+        self._clones.insert(index, replace(descriptor))
+
+    @ddi("WdfCmResourceListRemoveByDescriptor")
+    def remove_by_descriptor(self, descriptor: CmPartialResourceDescriptor | None) -> None:
+        """WdfCmResourceListRemoveByDescriptor: the very clone that `get_descriptor` returned; any other does nothing."""
+        index = self.index_of(descriptor)
+        if index is not None:
+            del self._clones[index]
 
     @ddi("WdfCmResourceListRemove")
     def remove(self, index: int) -> None:

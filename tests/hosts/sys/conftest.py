@@ -48,6 +48,28 @@ class World:
         globals first); what RAX holds afterwards."""
         return self.call(self.guest.stubs.address(name, ROUTINES[name]), *arguments)
 
+    def script(self, body: Callable[[Callable[..., int]], Any]) -> Any:
+        """Run `body(call)` on one system thread; `call("KeSetEvent", …)` calls ntoskrnl's routine as a driver does."""
+
+        def call(name: str, *arguments: int) -> int:
+            key = next(k for k in (f"ntoskrnl!{name}", f"hal!{name}") if k in ROUTINES)
+            return self.guest.call(self.guest.stubs.address(key, ROUTINES[key]), *[a & (1 << 64) - 1 for a in arguments])
+
+        return self.system.call(body, call)
+
+    def memory(self, size: int = 0x100) -> int:
+        """The address of zeroed memory of the driver's."""
+        return self.guest.space.allocate(Area.BUFFER, size, "a test's memory").start
+
+    def number(self, address: int, size: int = 8) -> int:
+        """What is there."""
+        return int.from_bytes(self.guest.space.read(address, size), "little")
+
+    def store(self, address: int, value: int, size: int = 8) -> int:
+        """Writes a number; its address."""
+        self.guest.space.write(address, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+        return address
+
     def function(self, python: Callable[..., int | None], count: int = 4) -> int:
         """The address of a driver's function that `python` stands for: called with its first `count` arguments."""
 

@@ -114,3 +114,41 @@ def test_a_read_of_a_removed_device_gives_all_ones(world: Any) -> None:
     registers = world.registers()
     world.system.machine.ports[0].remove()
     assert world.run(b"\x48\x8b\x01" + RET, registers) == 0xFFFF_FFFF_FFFF_FFFF
+
+
+def test_an_access_that_lets_another_processor_run_goes_on_with_its_own_registers(world: Any) -> None:
+    registers = world.registers()
+    kernel, guest = world.system.kernel, world.guest
+    # push rbx; mov rbx, rdx; mov eax, [rcx]; mov [rcx + 8], ebx; mov eax, [rcx]; mov rax, rbx; pop rbx
+    code = world.place(b"\x53\x48\x89\xd3\x8b\x01\x89\x59\x08\x8b\x01\x48\x89\xd8\x5b" + RET)
+    results: list[int] = []
+    for tag in range(6):
+        kernel.dispatcher.create(lambda tag: results.append(guest.call(code, registers, tag)), tag, f"thread {tag}")
+    world.system.run()
+    assert sorted(results) == list(range(6))
+    assert [a[3] for a in world.accesses if a[0] == "write"] == results
+
+
+def test_a_read_across_a_page_is_put_together_from_the_eights_around_it(world: Any) -> None:
+    registers = world.registers(0x3000)
+    assert world.run(b"\x48\x8b\x01" + RET, registers + 0xFFC) == 0x5566_7788_1122_3344
+    assert world.accesses == [("read", 0xFF8, 8, 0), ("read", 0x1000, 8, 0)]
+
+
+def test_an_instruction_that_stores_many_bytes_reaches_the_device_in_parts_of_eight_at_most(world: Any) -> None:
+    registers = world.registers()
+    world.run(b"\x0f\xae\x01" + RET, registers)  # fxsave [rcx]
+    world.system.run()
+    assert {kind for kind, *_ in world.accesses} == {"write"}
+    assert all(size in (1, 2, 4, 8) for _, _, size, _ in world.accesses)
+
+
+def test_a_call_with_its_stack_in_device_memory_returns_to_what_the_device_says_and_that_is_a_double_fault(world: Any) -> None:
+    registers = world.registers()
+    stub = world.guest.stubs.known("KeGetCurrentIrql")
+    world.system.kernel.dispatcher.create(
+        lambda _: world.guest.call(world.place(b"\x48\x89\xcc\xff\xe2"), registers + 0x100, stub), None, "lost its stack"
+    )  # mov rsp, rcx; jmp rdx
+    world.system.run()
+    assert str(world.system.stopped).startswith("bugcheck 0x7f UNEXPECTED_KERNEL_MODE_TRAP (0x8, ")
+    assert world.accesses == [("read", 0x100, 8, 0)]

@@ -449,3 +449,37 @@ def test_a_common_buffer_that_does_not_fit_leaves_nothing_behind(io: Any) -> Non
     assert enabler.children == []
     w.call(enabler.delete)
     assert enabler.destroyed
+
+
+@pytest.mark.parametrize(("profile", "elements"), [(SG, 3), (PACKET, 1)])
+def test_a_transaction_says_what_its_largest_transfer_needs(io: Any, profile: int, elements: int) -> None:
+    w = io()
+    one = transaction(w, enabler(w, profile, 0x2800))
+    assert w.call(one.get_transfer_info) == (0, 0)
+    w.call(lambda: one.initialize(lambda *_: None, WRITE, buffer(w, 0x4000).mdl, 0x10))
+    assert w.call(one.get_transfer_info) == (3, elements)
+
+
+def test_a_transaction_that_executes_at_once_or_not_at_all_does_not_wait(io: Any) -> None:
+    w = io()
+    channel = enabler(w, PACKET)
+    first, second = transaction(w, channel), transaction(w, channel)
+    for one in (first, second):
+        w.call(lambda one=one: one.initialize(lambda *_: None, WRITE, buffer(w, 64).mdl))
+    w.call(first.execute)
+    w.call(lambda: second.set_immediate_execution(True))
+    words = w.failure(second.execute)
+    assert words == f"STATUS_INSUFFICIENT_RESOURCES: WdfDmaTransactionExecute: {first.name} has the channel"
+
+
+def test_a_transaction_that_waits_can_be_cancelled_and_one_that_transfers_cannot(io: Any) -> None:
+    w = io()
+    channel, calls = enabler(w, PACKET), []
+    first, second = transaction(w, channel), transaction(w, channel)
+    for one in (first, second):
+        w.call(lambda one=one: one.initialize(lambda *_: calls.append(1), WRITE, buffer(w, 64).mdl))
+        w.call(one.execute)
+    assert (w.call(first.cancel), w.call(second.cancel)) == (False, True)
+    w.call(first.dma_completed)
+    w.call(second.release)
+    assert len(calls) == 1

@@ -341,3 +341,37 @@ def test_every_request_is_waiting_with_the_driver_or_completed_whatever_happens(
     held = [r.irp for r in (*queue.waiting, *queue.with_driver)]
     assert sorted(i.name for i in held) == sorted(i.name for i in pending)
     assert all(r.owned for r in queue.with_driver) and not any(r.owned for r in queue.waiting)
+
+
+@pytest.mark.parametrize("name", ["input", "output"])
+def test_no_request_has_a_buffer_at_addresses_of_a_process(io: Any, name: str) -> None:
+    w = io()
+    request = kept(w, Irp.read(w.kernel, 4))
+    words = w.failure(getattr(request, f"retrieve_unsafe_user_{name}_buffer"))
+    routine = f"WdfRequestRetrieveUnsafeUser{name.title()}Buffer"
+    problem = f"{routine}: {request.name} has no buffer at addresses of a process (METHOD_NEITHER is not modelled)"
+    assert words == f"STATUS_INVALID_DEVICE_REQUEST: {problem}"
+
+
+def test_a_request_is_the_system_processs_and_not_reserved(io: Any) -> None:
+    w = io()
+    request = kept(w, Irp.read(w.kernel, 4))
+    assert (w.call(request.get_requestor_process_id), w.call(request.is_reserved)) == (4, False)
+
+
+def test_who_shows_an_irp_is_told_that_it_is_cancelled_and_completed(io: Any) -> None:
+    w, told = io(), []
+
+    class View:
+        def cancelled(self) -> None:
+            told.append("cancelled")
+
+        def completed(self) -> None:
+            told.append("completed")
+
+    irp = Irp.read(w.kernel, 4)
+    irp.view = View()
+    request = kept(w, irp)
+    w.call(irp.cancel)
+    w.call(lambda: request.complete(ntstatus.STATUS_CANCELLED))
+    assert told == ["cancelled", "completed"] and irp.view is None

@@ -92,7 +92,10 @@ def _accepts(offset: int, size: int) -> bool:
     return size == 4 or (size == 8 and offset >= 0x80)
 
 
-class Edu(Device, vendor=0x1234, device=0x11E8, class_code=0x00FF00, revision=0x10, interrupt_pin=1):
+class Edu(
+    Device, vendor=0x1234, device=0x11E8, class_code=0x00FF00, revision=0x10, subsystem_vendor=0x1AF4, subsystem=0x1100,
+    interrupt_pin=1, pcie=False, power_management=False,
+):  # fmt: skip
     """The teaching device: liveness check, factorial, DMA, and an interrupt for each."""
 
     regs = Bar(0, EduRegisters, size=1 << 20, accepts=_accepts, empty=0xFF)

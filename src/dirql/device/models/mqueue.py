@@ -122,8 +122,8 @@ class MultiQueue(Device, vendor=0x1234, device=0x4D51, class_code=0x020000, revi
         reset_wipes_table: bool = False,
         name: str = "",
     ) -> None:
-        if not 1 <= queues <= MOST_QUEUES:
-            raise UsageError(f"MultiQueue(queues={queues}): the card is built with 1 to {MOST_QUEUES} queues")
+        if type(queues) is not int or not 1 <= queues <= MOST_QUEUES:
+            raise UsageError(f"MultiQueue(queues={queues!r:.40}): the card is built with 1 to {MOST_QUEUES} queues")
         refuse_no_times("MultiQueue", completion_ns=completion_ns, completion_slack=completion_slack, moderation=moderation)
         vectors = queues + 1
         pba = max(0x800, -(-16 * vectors // 0x800) * 0x800)

@@ -28,10 +28,10 @@ from typing import (
     get_type_hints,
 )
 
-from dirql.errors import ApiError
+from dirql.errors import ApiError, NotModelled
 from dirql.facts import routine as fact_row
 from dirql.kernel.stop import BugCheck
-from dirql.ntstatus import StatusError
+from dirql.ntstatus import STATUS_INSUFFICIENT_RESOURCES, StatusError
 from dirql.wdf.framework import WDF_VIOLATION
 from dirql.wdf.object import Object, expect
 
@@ -121,9 +121,10 @@ class HandleOf:
         value = guest.objects.get(slot)
         if isinstance(value, self.type) and not (isinstance(value, Object) and value.destroyed):
             return value
-        if issubclass(self.type, Object):
+        if issubclass(self.type, Object) and value is not None:
             return expect(value, self.type, self.routine)
-        raise BugCheck(WDF_VIOLATION, 5, slot, why=f"{self.routine} was given {slot:#x}, which is no {self.type.__name__}")
+        what = f"{self.type.kind} handle" if issubclass(self.type, Object) else self.type.__name__
+        raise BugCheck(WDF_VIOLATION, 5, slot, why=f"{self.routine} was given {slot:#x}, which is no {what}")
 
     def give(self, guest: Guest, value: Any) -> int:
         return guest.handle(value) if value is not None else 0
@@ -131,12 +132,13 @@ class HandleOf:
 
 @dataclass(frozen=True)
 class Pointer:
-    """A pointer to a structure: a view of it; None for NULL. What must not be NULL the routine itself refuses."""
+    """A pointer to a structure: a view of it, which faults when it is NULL and touched; None for NULL where that is allowed."""
 
     type: type
+    optional: bool = False
 
     def take(self, guest: Guest, slot: int) -> Any:
-        return self.type(guest.space, slot) if slot else None
+        return None if not slot and self.optional else self.type(guest.space, slot)
 
     def give(self, guest: Guest, value: Any) -> int:
         return int(value.address) if value is not None else 0
@@ -148,16 +150,17 @@ class OutPointer:
 
     of: AbiType
     size: int
+    optional: bool = False
 
     def take(self, guest: Guest, slot: int) -> Out[Any] | None:
-        return Out(guest, slot, self.of, self.size) if slot else None
+        return None if not slot and self.optional else Out(guest, slot, self.of, self.size)
 
     def give(self, guest: Guest, value: Any) -> int:
         raise NotImplementedError
 
 
 class Out(Generic[T]):
-    """Where a result goes: `out(value)`. None in place of it where the driver passed NULL."""
+    """Where a result goes: `out(value)`. None in place of it for NULL where that is allowed; else it faults there."""
 
     __slots__ = ("_guest", "_of", "_size", "address")
 
@@ -171,13 +174,13 @@ class Out(Generic[T]):
 class VarArgs:
     """The `...` of a variadic routine: slot after slot."""
 
-    def __init__(self, guest: Guest, slots: Callable[[int], int], index: int) -> None:
-        self._guest, self._slots, self._index = guest, slots, index
+    def __init__(self, guest: Guest, call: Call, index: int) -> None:
+        self._guest, self._call, self._index = guest, call, index
 
     def next(self) -> int:
         """The next argument's eight bytes."""
-        self._index += 1
-        return self._slots(self._index - 1)
+        index, self._index = self._index, self._index + 1
+        return self._call.arguments[index] if index < 4 else self._call.stack_slot(index)
 
     def read(self, address: int, size: int) -> bytes:
         """The driver's memory behind an argument; fewer bytes where it ends."""
@@ -220,7 +223,7 @@ class Call(Protocol):
 class Thunk:
     """A routine that drivers can call: converts, calls, converts back."""
 
-    __slots__ = ("first", "function", "give", "module", "name", "status", "takes", "variadic")
+    __slots__ = ("enter", "first", "function", "give", "gives", "module", "name", "status", "takes", "variadic")
 
     def __init__(self, module: str, function: Callable[..., Any], first: int) -> None:
         self.module, self.name, self.function, self.first = module, function.__name__, function, first
@@ -234,23 +237,54 @@ class Thunk:
         self.status = result == NTSTATUS
         give = Void() if result is type(None) else _abi_type(self.name, "return", result)
         self.give = give.give
+        self.gives = not isinstance(give, Void)
+        self.enter = self._with_one() if len(names) == 1 and not self.variadic else self._with_any()
 
     def __call__(self, guest: Guest, call: Call) -> int:
-        """Make the call; what RAX holds afterwards."""
-        takes, first = self.takes, self.first
-        slots = call.arguments[first:]
-        if len(takes) > 4 - first:
-            slots += tuple(call.stack_slot(i) for i in range(4, first + len(takes)))
-        values = [take(guest, slot) for take, slot in zip(takes, slots, strict=False)]
-        if self.variadic:
-            values.append(VarArgs(guest, lambda i: call.arguments[i] if i < 4 else call.stack_slot(i), first + len(takes)))
-        try:
-            return self.give(guest, self.function(guest, *values))
-        except StatusError as error:
+        """Make the call; what RAX holds afterwards. `enter` is the same in one step."""
+        return self.enter(guest, call)
+
+    def _with_one(self) -> Callable[[Guest, Call], int]:
+        """Most calls have one argument: nothing is put together for those."""
+        take, function, give, first = self.takes[0], self.function, self.give, self.first
+
+        def enter(guest: Guest, call: Call) -> int:
+            try:
+                return give(guest, function(guest, take(guest, call.arguments[first])))
+            except (StatusError, MemoryError) as error:
+                return self._failed(guest, error)
+
+        return enter
+
+    def _with_any(self) -> Callable[[Guest, Call], int]:
+        takes, function, give, first, variadic = self.takes, self.function, self.give, self.first, self.variadic
+        on_stack = range(4, first + len(takes))
+
+        def enter(guest: Guest, call: Call) -> int:
+            slots = call.arguments[first:]
+            if on_stack:
+                slots += tuple(map(call.stack_slot, on_stack))
+            values = [take(guest, slot) for take, slot in zip(takes, slots, strict=False)]
+            if variadic:
+                values.append(VarArgs(guest, call, first + len(takes)))
+            try:
+                return give(guest, function(guest, *values))
+            except (StatusError, MemoryError) as error:
+                return self._failed(guest, error)
+
+        return enter
+
+    def _failed(self, guest: Guest, error: StatusError | MemoryError) -> int:
+        if isinstance(error, MemoryError):
+            if not self.status and not self.gives:
+                raise NotModelled(f"{self.name}: {error}; give the machine more memory") from None
+            error = StatusError(STATUS_INSUFFICIENT_RESOURCES, str(error))
             if not self.status:
-                raise
-            guest.failed(self.name, error)
-            return error.status
+                return 0
+        if not self.status:
+            raise error
+        guest.failed(self.name, error)
+        return error.status
 
     def __repr__(self) -> str:
         return f"<{self.module}!{self.name}>"
@@ -291,13 +325,13 @@ def _abi_type(routine: str, name: str, hint: Any) -> AbiType:
         optional, hint = len(kinds) < len(get_args(hint)), kinds[0] if len(kinds) == 1 else None
     if get_origin(hint) is Out:
         inner = _abi_type(routine, name, get_args(hint)[0])
-        return OutPointer(inner, _size(inner))
+        return OutPointer(inner, _size(inner), optional)
     if get_origin(hint) is Annotated:
         base, marker, *_ = get_args(hint)
         if marker == "a framework handle":
             return HandleOf(base, routine, optional)
         if marker == "a pointer to a structure":
-            return Pointer(base)
+            return Pointer(base, optional)
         return marker  # type: ignore[no-any-return]
     raise ApiError(f"{routine}: parameter {name} has no ABI type ({hint!r}); annotate it with one of dirql.hosts.sys.abi")
 

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
 
+from dirql.errors import NotModelled
 from dirql.hosts.sys.page_table import PageTable, Rights
-from dirql.kernel.irql import DISPATCH_LEVEL
+from dirql.hosts.sys.raised import Raised, access_violation
+from dirql.kernel.irql import DISPATCH_LEVEL, irql_name
 from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
 from dirql.machine.memory import PAGE_SIZE
 
 __all__ = ["AddressSpace", "Area", "Region"]
 
+USER_END, KERNEL_START = 1 << 47, 0xFFFF_8000_0000_0000
+STATUS_ACCESS_VIOLATION = 0xC0000005
 READ_WRITE = Rights.READ | Rights.WRITE
 
 
@@ -47,6 +51,7 @@ class Region:
     live: bool = True
     own: bool = True  # its physical pages are given back with it
     tag: str = ""
+    special: bool = False  # pool: a fault beside it, or in it once it is freed, is told as special pool tells it
 
 
 class AddressSpace:
@@ -111,7 +116,7 @@ class AddressSpace:
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes; bugcheck where the driver's own access would be one."""
         physical = self.pages.translate(address, 1)
-        if physical is not None and (address & PAGE_SIZE - 1) + size <= PAGE_SIZE:
+        if physical is not None and (address & PAGE_SIZE - 1) + size <= PAGE_SIZE and physical < self.memory.size:
             return self.memory.view[physical : physical + size].tobytes()
         parts = []
         while size:
@@ -119,6 +124,8 @@ class AddressSpace:
             physical = self.pages.translate(address, 1)
             if physical is None:
                 self.fault(address, 1)
+            if physical >= self.memory.size:
+                self._refuse(address)
             parts.append(self.memory.read(physical, part))
             address += part
             size -= part
@@ -144,9 +151,15 @@ class AddressSpace:
             physical = self.pages.translate(address, 2)
             if physical is None:
                 self.fault(address, 2)
+            if physical >= self.memory.size:
+                self._refuse(address)
             self.memory.write(physical, part)
             address += len(part)
             data = data[len(part) :]
+
+    def _refuse(self, address: int) -> NoReturn:
+        raise NotModelled(f"a routine was given {address:#x}: {self.describe(address)}; dirql's routines use memory only; "
+                          "copy it first, as with READ_REGISTER_BUFFER_ULONG")  # fmt: skip
 
     def fault(self, address: int, access: int, rip: int = 0, *, in_driver: bool = False) -> NoReturn:
         """The bugcheck that the access is (facts §5.2); `access` as in `Rights`."""
@@ -157,7 +170,15 @@ class AddressSpace:
         0xFC for executing what is no code)."""
         irql = self.machine.cpu.irql
         why = f"{ACCESS[access]} {address:#x}: {self.describe(address)}"
+        if USER_END <= address < KERNEL_START:
+            return Raised(STATUS_ACCESS_VIOLATION, rip, (0, (1 << 64) - 1), why=why)
+        if address < USER_END and irql < DISPATCH_LEVEL:
+            return access_violation(access, address, rip, why)
         mapped = self.pages.translate(address, 7) is not None
+        region = None if mapped else self.region(address)
+        if region is not None and region.special and not (region.live and region.start <= address < region.end):
+            code = (0xD6 if region.live else 0xD5) if in_driver else (0xCD if region.live else 0xCC)
+            return BugCheck(code, address, int(access == 2), rip, why=why)
         if mapped and access == 4:
             return BugCheck(0xFC, address, 0, 0, 2, why=why)
         if mapped and access == 2:
@@ -186,7 +207,11 @@ class AddressSpace:
             place = f"{address - region.end:#x} bytes past the end of"
         else:
             place = f"{address - region.start:#x} bytes into"
-        return f"{place} {region.what} of {size:#x} bytes at {region.start:#x}{'' if region.live else ', which was freed'}"
+        text = f"{place} {region.what} of {size:#x} bytes at {region.start:#x}"
+        if not region.live:
+            return f"{text}, which was freed"
+        paged_out = region.start <= address < region.end and self.pages.translate(address, 1) is None and self.pages.paged_out()
+        return f"{text}, which is pageable, and the IRQL is {irql_name(self.machine.cpu.irql)}" if paged_out else text
 
     def _keep(self, region: Region) -> Region:
         index = bisect_right(self._starts, region.first)

@@ -1,12 +1,12 @@
 """What dirql must know of single instructions: how many bytes one reads and writes, and which ones must not run as they are.
 
-This module alone imports capstone.
+Where else capstone is imported (`ports.py`, `dirql.check`) code is looked at as a whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import capstone
@@ -45,12 +45,23 @@ class Decoder:
         self._engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._engine.detail = True
         self._widths: dict[int, tuple[int, int]] = {}
+        self._stores: dict[int, int] = {}
+        self._counts: dict[bytes, int] = {}
 
     def widths(self, rip: int) -> tuple[int, int]:
         """(bytes read, bytes written) by the memory operands of the instruction at `rip`; looked at once."""
         known = self._widths.get(rip)
         if known is None:
             known = self._widths[rip] = self._measure(rip)
+        return known
+
+    def store(self, rip: int) -> int:
+        """The length of a plain `mov` to memory, which does nothing but write; 0 for any other instruction. Looked at once."""
+        known = self._stores.get(rip)
+        if known is None:
+            one = self._at(rip)
+            plain = one is not None and one.id == x86.X86_INS_MOV and one.operands[0].type == x86.X86_OP_MEM
+            known = self._stores[rip] = int(one.size) if plain else 0
         return known
 
     def text(self, rip: int) -> str:
@@ -63,9 +74,28 @@ class Decoder:
         one = self._at(rip)
         return int(one.size) if one is not None else 0
 
+    def count(self, address: int, size: int) -> int:
+        """How many instructions lie in the range."""
+        code = self._space.peek(address, size)
+        known = self._counts.get(code)
+        if known is None:
+            known = self._counts[code] = sum(1 for _ in self._engine.disasm_lite(code, address))
+        return known
+
+    def touched(self, rip: int, page: int, register: Callable[[str], int]) -> int:
+        """The address in the page at `page` that the instruction at `rip` accesses: all that an emulator tells is the page."""
+        one = self._at(rip)
+        for address, size in _operands(one, register) if one is not None else ():
+            if address & -PAGE_SIZE == page:
+                return address
+            if address < page < address + size:
+                return page
+        return page
+
     def forget(self) -> None:
         """Code has gone."""
         self._widths.clear()
+        self._stores.clear()
 
     def _measure(self, rip: int) -> tuple[int, int]:
         one = self._at(rip)
@@ -87,6 +117,25 @@ class Decoder:
                 break
             code += self._space.memory.read(physical, len(part))
         return next(iter(self._engine.disasm(code, rip, 1)), None)
+
+
+def _operands(one: Any, register: Callable[[str], int]) -> Iterator[tuple[int, int]]:
+    """(address, size) of everything in memory that an instruction names or implies; registers as they were before it."""
+    for operand in one.operands:
+        if operand.type == x86.X86_OP_MEM:
+            memory, name = operand.mem, one.reg_name
+            address = memory.disp + sum(
+                (one.address + one.size if name(part) == "rip" else register(name(part))) * times
+                for part, times in ((memory.base, 1), (memory.index, memory.scale))
+                if part
+            )
+            if memory.segment in (x86.X86_REG_GS, x86.X86_REG_FS):
+                address += register(f"{name(memory.segment)}_base")
+            yield address & (1 << 64) - 1, operand.size
+    if one.id in (x86.X86_INS_PUSH, x86.X86_INS_CALL, x86.X86_INS_PUSHFQ):
+        yield register("rsp") - 8 & (1 << 64) - 1, 8
+    if one.id in (x86.X86_INS_POP, x86.X86_INS_RET, x86.X86_INS_POPFQ):
+        yield register("rsp"), 8
 
 
 def _pages(address: int, length: int) -> Iterator[range]:

@@ -6,7 +6,8 @@ routine (a scheduling point, and what a register read costs), and the instructio
 with its write done. The emulator hands eight bytes over as two halves of one stop, joined here; sixteen reach the device
 as two of eight, as PCIe may split them.
 
-Limits: an instruction that compares two places of device memory (`cmps`) reads the first one twice.
+Limits: a read that is not aligned and crosses a page reads the aligned eights around it. An instruction that compares two
+places of device memory (`cmps`) reads the first one twice.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class DevicePages:
         self._next = 0
         self._mapping_of: dict[int, DeviceMapping] = {}  # by trapped page
         self._by_address: dict[int, DeviceMapping] = {}
-        self._current: Access | None = None
+        self.current: Access | None = None
         self._reads = self._writes = 0  # how many pieces of the current access were taken since it was entered
         self._pieces: list[tuple[int, int, int]] = []
         self._piece_writes = False
@@ -100,12 +101,12 @@ class DevicePages:
 
     def enter(self, access: Access | None) -> None:
         """Before the emulator goes on: what the instruction has done already."""
-        self._current = access
+        self.current = access
         self._reads = self._writes = 0
 
     def perform(self, rip: int) -> Access:
         """After a stop: carry out what the instruction at `rip` waits for."""
-        pieces, writes, access = self._pieces, self._piece_writes, self._current
+        pieces, writes, access = self._pieces, self._piece_writes, self.current
         self._pieces = []
         if access is None or access.begins_anew(rip, writes):
             access = Access(rip, self._widths(rip))
@@ -115,18 +116,21 @@ class DevicePages:
             size += more
         mapping = self._mapping_of[offset >> PAGE_SHIFT]
         at = offset - (mapping.trap_page << PAGE_SHIFT) - (mapping.region.start & PAGE_SIZE - 1)
-        if writes:
-            WRITERS[size](mapping.io_space, at, value)
-            access.written.append((offset, size))
-        else:
-            access.read.append((offset, size, READERS[size](mapping.io_space, at)))
+        while size:
+            part = next(width for width in (8, 4, 2, 1) if width <= size)
+            if writes:
+                WRITERS[part](mapping.io_space, at, value & (1 << 8 * part) - 1)
+                access.written.append((offset, part))
+            else:
+                access.read.append((offset, part, READERS[part](mapping.io_space, at)))
+            at, offset, size, value = at + part, offset + part, size - part, value >> 8 * part
         return access
 
     # Called by the emulator: nothing but looking and noting.
 
     def read(self, offset: int, size: int) -> int | None:
         """Half by half, what the access has read."""
-        access = self._current
+        access = self.current
         if access is not None and self._reads < len(access.read):
             start, length, value = access.read[self._reads]
             if offset + size == start + length:
@@ -137,7 +141,7 @@ class DevicePages:
 
     def write(self, offset: int, size: int, value: int) -> bool:
         """True for what was written already."""
-        access = self._current
+        access = self.current
         if access is not None and self._writes < len(access.written):
             start, length = access.written[self._writes]
             if offset + size == start + length:

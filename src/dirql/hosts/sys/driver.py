@@ -7,21 +7,28 @@ Limits: class extensions and library clients are refused when the driver binds t
 
 from __future__ import annotations
 
+from functools import partial
+
 from dirql import ntstatus
 from dirql.ddi import ddi
 from dirql.hosts.sys.address_space import Area, Region
-from dirql.hosts.sys.guest import Guest
+from dirql.hosts.sys.guest import Frame, Guest
 from dirql.hosts.sys.image import Image
 from dirql.hosts.sys.loader import LoadedImage, discard_init, load_image
 from dirql.hosts.sys.nt_structs import DRIVER_EXTENSION, DRIVER_OBJECT, UNICODE_STRING
 from dirql.hosts.sys.strings import unicode_string
+from dirql.hosts.sys.wdf_structs import WDF_DRIVER_GLOBALS
+from dirql.hosts.sys.wdf_values import nothing
+from dirql.hosts.sys.wdm_driver import add_device
 from dirql.ntstatus import StatusError
+from dirql.pnp.manager import DeviceStack, DevNode
 from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.driver import Driver
 from dirql.wdf.object import ObjectAttributes
 
 __all__ = ["SysDriver"]
 
+NON_PNP, NO_DISPATCH_OVERRIDE = 1, 2  # WDF_DRIVER_INIT_FLAGS
 SERVICES = "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\"
 
 
@@ -37,7 +44,7 @@ class SysDriver(Driver):
         self.created = False
         self.kmdf = ""  # the version that it was built for, once it is bound
         self.globals = 0  # the address of WDF_DRIVER_GLOBALS, once it is bound
-        self.device_add = self.unload = 0
+        self.device_add = 0
         self.registry_path = self._registry_path()
         self.driver_object = self._driver_object()
         guest.behind[self.driver_object.address] = self
@@ -61,7 +68,22 @@ class SysDriver(Driver):
             self.attributes = attributes.copy()
             self._settle_attributes()
             self._make_context(self.attributes)
-        self.device_add, self.unload = device_add, unload
+        self.device_add = device_add
+        if unload:
+            vars(self)["evt_driver_unload"] = partial(self.guest.callback(unload, nothing), self)
+        self._be_unloaded(always=not flags & (NON_PNP | NO_DISPATCH_OVERRIDE) or bool(unload))
+
+    def _be_unloaded(self, *, always: bool) -> None:
+        """The framework's DriverUnload, which the image's stub is told to displace (facts §6.1, 9)."""
+        guest, unload = self.guest, super().unload
+
+        def framework_unload(_: Guest, frame: Frame) -> int:
+            unload()
+            return 0
+
+        self.driver_object.DriverUnload = guest.stubs.address(f"wdf!unload of {self.name}", framework_unload)
+        if self.globals:
+            WDF_DRIVER_GLOBALS(guest.space, self.globals).DisplaceDriverUnload = always
 
     def evt_driver_device_add(self, init: DeviceInit) -> int:
         """EvtDriverDeviceAdd."""
@@ -69,11 +91,19 @@ class SysDriver(Driver):
             return ntstatus.STATUS_INVALID_DEVICE_REQUEST
         return self.guest.call(self.device_add, self.guest.handle(self), self.guest.handle(init)) & 0xFFFF_FFFF
 
-    def evt_driver_unload(self) -> None:
-        """The DRIVER_OBJECT's DriverUnload: the stub's, which unbinds, after the driver's own."""
+    def wdm_stack(self, node: DevNode) -> tuple[int, DeviceStack | None] | None:
+        """Of an image without a framework: what its AddDevice returned, and the stack that it built. None of any other."""
+        extension = DRIVER_EXTENSION(self.guest.space, self.driver_object.DriverExtension)
+        return None if self.created or not extension.AddDevice else add_device(self, node)
+
+    def unload(self) -> None:
+        """The DRIVER_OBJECT's DriverUnload: the image's stub has put its own in place of the framework's, calls that and then
+        unbinds (facts §6.1)."""
         unload = self.driver_object.DriverUnload
         if unload:
             self.guest.call(unload, self.driver_object.address)
+        if not self.deleting:
+            self.dispose()
 
     @classmethod
     def require_callbacks(cls) -> None:

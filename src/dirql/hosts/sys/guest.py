@@ -18,20 +18,30 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from dirql.errors import NotModelled
 from dirql.findings import TELLERS
-from dirql.hosts.sys.abi import ROUTINES, VarArgs
+from dirql.hosts.sys.abi import ROUTINES
 from dirql.hosts.sys.address_space import AddressSpace, Area, Region
+from dirql.hosts.sys.crash import Witness
 from dirql.hosts.sys.decode import Decoder
 from dirql.hosts.sys.device_pages import Access, DevicePages
-from dirql.hosts.sys.format import format_message
+from dirql.hosts.sys.exceptions import Exceptions
+from dirql.hosts.sys.format import Arguments, format_message
 from dirql.hosts.sys.loader import LoadedImage
+from dirql.hosts.sys.overseer import Overseer
 from dirql.hosts.sys.page_table import PageTable, Rights
-from dirql.hosts.sys.processor import Activation, Exit, Processor
+from dirql.hosts.sys.ports import Ports
+from dirql.hosts.sys.processor import TRAP_BASE, Activation, Exit, Processor
+from dirql.hosts.sys.raised import Landing, Raised
 from dirql.hosts.sys.stacks import Stack, Stacks
 from dirql.hosts.sys.stubs import Stubs, Unmodelled
 from dirql.hosts.sys.traps import Traps
+from dirql.hosts.sys.variables import VARIABLES, variable
+from dirql.kernel.irql import DISPATCH_LEVEL
 from dirql.kernel.kernel import Kernel
+from dirql.kernel.stop import Stop
 from dirql.machine.cpu import Cpu
+from dirql.machine.flight import FOREVER
 from dirql.machine.machine import Machine
+from dirql.machine.memory import PAGE_SIZE
 from dirql.ntstatus import StatusError
 from dirql.trace import Kind
 from dirql.wdf.framework import Framework
@@ -40,8 +50,12 @@ from dirql.wdf.object import Object
 __all__ = ["Frame", "Guest"]
 
 P = TypeVar("P")
+HALT, ASKED, DEVICE = Exit.HALT, Exit.ASKED, Exit.DEVICE  # an enumeration's member is looked up slowly
 
 QWORD = Struct("<Q")
+CALL_FRAME = Struct("<5Q")  # the return address and the home of four arguments
+KERNEL_FRAMES = 0x200  # of stack, between a call of the driver's and one back into it (model choice)
+MOST_NESTED = 40  # calls into the driver on one stack, each made from within the one before: what 24 KiB have room for
 HOME = 0x28  # from RSP on entry to the fifth argument
 KPCR_SIZE = 0x1000
 HANDLES = 0xFFFF_E000_0000_0000  # where nothing is mapped: a driver that takes a handle for a pointer faults
@@ -52,12 +66,17 @@ MODULES = {"ntoskrnl.exe": "ntoskrnl", "ntkrnlmp.exe": "ntoskrnl", "hal.dll": "h
 class Frame:
     """A call that the driver makes: its arguments, and where it comes back to."""
 
-    __slots__ = ("arguments", "return_address", "rsp", "space")
+    __slots__ = ("arguments", "rsp", "space")
 
     def __init__(self, space: AddressSpace) -> None:
         self.space = space
         self.arguments = (0, 0, 0, 0)
-        self.rsp = self.return_address = 0
+        self.rsp = 0
+
+    @property
+    def return_address(self) -> int:
+        """Where it comes back to."""
+        return int.from_bytes(self.space.peek(self.rsp, 8), "little")
 
     def stack_slot(self, index: int) -> int:
         """Argument `index`, from 4 on."""
@@ -74,13 +93,16 @@ class Guest:
         self.pages = PageTable()
         self.space = AddressSpace(self.machine, self.pages)
         self.stubs = Stubs(self.space)
-        self.processor = Processor(self.machine.memory, self.pages, self.stubs.returns)
+        self.processor = Processor(self.machine.memory, self.pages, self.stubs.never)
         self.decoder = Decoder(self.space)
         self.devices = DevicePages(self.space, self.decoder.widths)
         self.processor.devices = self.devices
+        self.processor.new_block = lambda address, size: self.part(Ports).look(address, size)
         self.stacks = Stacks(self.space, self.machine.cpus)
         self.traps = Traps(self)
+        self.overseer = Overseer(self)
         self.objects: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._given: set[int] = set()  # handles that were ever given out
         self._tokens: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._count = count(1)
         self.behind: dict[int, Any] = {}  # what a structure that the framework handed out stands for, by its address
@@ -91,6 +113,12 @@ class Guest:
         self.context_types: dict[tuple[int, int], type[Any]] = {}  # by (UniqueType, ContextSizeOverride)
         self.kernel_objects: dict[int, Any] = {}
         self.kpcr = [self._kpcr(cpu) for cpu in self.machine.cpus]
+        self.clock_due = FOREVER  # the virtual time from which `clock` is to be called before the driver goes on
+        self.clock: Callable[[int], None] = lambda now: None
+        self.thread_shown: list[Any] = [False] * len(self.machine.cpus)  # by each KPCR
+        self.processor.registers[0] = self.stubs.two_blocks
+        self.processor.go()  # so that the first block of a driver's has one before it, without which nobody is told of it
+        self.pages.paged_out = lambda: self.machine.cpu.irql >= DISPATCH_LEVEL
 
     def part(self, type_: Callable[[Guest], P]) -> P:
         """What a family of routines keeps for this guest: made when it is first asked for."""
@@ -104,53 +132,105 @@ class Guest:
         """Run the driver's function at `entry` to its end, here and now; what it left in RAX."""
         cpu: Cpu = self.machine.cpu
         stack = self.stacks.of(cpu)
-        top, processor = stack.top, self.processor
+        top, processor, outer = stack.top, self.processor, stack.calls
         room = HOME + 8 * max(len(arguments) - 4, 0)
+        if outer is not None:
+            room += KERNEL_FRAMES
         rsp = (top - room & ~15) - 8
+        if rsp < stack.region.start:
+            self.traps.overflow(entry, rsp)
+        nested = outer.nested + 1 if outer is not None else 0
+        if nested > MOST_NESTED:
+            raise self.traps.too_deep(entry)
         frame = Frame(self.space)
-        self._push(rsp, (self.stubs.returns, 0, 0, 0, 0, *arguments[4:]))
+        physical = self.pages.translate(rsp, 2) or TRAP_BASE
+        if len(arguments) <= 4 and physical < TRAP_BASE and rsp & PAGE_SIZE - 1 <= PAGE_SIZE - CALL_FRAME.size:
+            CALL_FRAME.pack_into(self.machine.memory.view, physical, self.stubs.returns, 0, 0, 0, 0)
+        else:
+            self._push(rsp, (self.stubs.returns, 0, 0, 0, 0, *arguments[4:]))
         stack.top = rsp
         activation = processor.activation()
+        activation.outer, activation.on_thread = outer, stack.on_thread
+        activation.doing = doing = cpu.dpc, len(cpu.apic.in_service)
+        activation.interrupts = outer is not None and outer.doing != doing
+        activation.nested = nested
+        stack.calls = activation
+        if self.overseer.asleep:
+            self.overseer.watch()
         processor.begin(activation, cpu.index, self.kpcr[cpu.index], arguments[:4], entry, rsp)
+        if cpu.thread is not self.thread_shown[cpu.index]:
+            self._show_thread(cpu)
+        if cpu.now >= self.clock_due:
+            self.clock(cpu.now)
         try:
             return self._run(activation, stack, frame)
+        except Stop as stop:
+            if stop.details is None:
+                self.part(Witness).see(stop, activation)
+            raise
         finally:
-            stack.top = top
+            stack.top, stack.calls = top, outer
             processor.discard(activation)
 
     def _run(self, activation: Activation, stack: Stack, frame: Frame) -> int:
         processor, machine, stubs, devices = self.processor, self.machine, self.stubs, self.devices
-        registers, view, translate = processor.registers, machine.memory.view, self.pages.translate
-        base, thunks, returns = stubs.base, stubs.thunks, stubs.returns
+        registers, pages = processor.registers, self.pages
+        base, thunks, returned = stubs.base, stubs.thunks, stubs.returns + 1
         access: Access | None = None
         while True:
-            devices.enter(access)
+            if access is not None or devices.current is not None:
+                devices.enter(access)
+                access = None
+            if pages.pageable_seen and machine.cpu.irql >= DISPATCH_LEVEL:
+                pages.forget_pageable()
             stop = processor.go()
-            rip, rsp = registers[0], registers[5]
+            if stop is ASKED:
+                stop = self.overseer.asked(activation, stack)
+            rip, rcx, rdx, r8, r9, rsp, rax = registers
             stack.top = rsp
-            access = None
-            if stop is Exit.HALT and 0 <= (index := rip - base >> 4) < len(thunks):
-                physical = translate(rsp, 1)
-                if physical is None:
-                    self.space.fault(rsp, 1, rip, in_driver=True)
-                frame.arguments = registers[1], registers[2], registers[3], registers[4]
-                frame.rsp = rsp
-                frame.return_address = rip = QWORD.unpack_from(view, physical)[0]
-                result = thunks[index](self, frame)
-                cpu = machine.cpu
-                if processor.current is not activation or activation.index != cpu.index:
-                    processor.take_over(activation, cpu.index, self.kpcr[cpu.index])
-                processor.resume(rip, result, rsp + 8)
-            elif rip == returns and stop is Exit.HALT:
-                return int(registers[6])
-            else:
-                if stop is Exit.DEVICE:
-                    access = devices.perform(rip)
+            try:
+                if stop is not HALT:
+                    skip, access = self._stopped(stop, rip)
+                    result = None
+                elif 0 <= (index := rip - base >> 4) < len(thunks):
+                    frame.arguments, frame.rsp = (rcx, rdx, r8, r9), rsp
+                    result = thunks[index](self, frame)
+                elif rip == returned:
+                    return rax
                 else:
+                    skip = 0
+                    result = None
                     self.traps.take(stop, rip)
-                cpu = machine.cpu
-                if processor.current is not activation or activation.index != cpu.index:
-                    processor.take_over(activation, cpu.index, self.kpcr[cpu.index])
+            except (Raised, Landing) as event:
+                self.part(Exceptions).settle(event, activation, stack)
+                continue
+            cpu = machine.cpu
+            if processor.current is not activation or activation.index != cpu.index:
+                processor.take_over(activation, cpu.index, self.kpcr[cpu.index])
+                if cpu.thread is not self.thread_shown[cpu.index]:
+                    self._show_thread(cpu)
+            if result is not None:
+                if cpu.now >= self.clock_due:
+                    self.clock(cpu.now)
+                processor.answer(result)
+            elif skip:
+                registers[0] = skip
+
+    def _stopped(self, stop: Exit, rip: int) -> tuple[int, Access | None]:
+        """Neither a call nor a return. Where the driver goes on if that is not where it stopped, and what its instruction has
+        done so far."""
+        if stop is not DEVICE:
+            self.traps.take(stop, rip)
+            return 0, None
+        access = self.devices.perform(rip)
+        length = self.decoder.store(rip)
+        return (rip + length, None) if length else (0, access)  # of a store that is done nothing is left to be entered again
+
+    def take_over(self, activation: Activation) -> None:
+        """`activation` has the emulator."""
+        cpu = self.machine.cpu
+        if self.processor.current is not activation or activation.index != cpu.index:
+            self.processor.take_over(activation, cpu.index, self.kpcr[cpu.index])
 
     def _push(self, rsp: int, slots: tuple[int, ...]) -> None:
         self.space.write(rsp, b"".join(QWORD.pack(slot) for slot in slots))
@@ -161,9 +241,12 @@ class Guest:
         """The driver's handle of an object, known from now on for as long as the object lives."""
         if isinstance(value, Object):
             handle = HANDLES + value.handle
+            if handle in self._given:
+                return handle
         else:
             handle = self._tokens.get(value, 0) or TOKENS + 16 * next(self._count)
             self._tokens[value] = handle
+        self._given.add(handle)
         self.objects[handle] = value
         return handle
 
@@ -198,23 +281,30 @@ class Guest:
         key = f"{module}!{name}"
         if key in self.stubs.data:
             return self.stubs.data[key]
-        thunk = ROUTINES.get(key) or (ROUTINES.get(f"ntoskrnl!{name}") if module == "hal" else None)
+        if key in VARIABLES:
+            return variable(self, key)
+        other = {"hal": "ntoskrnl", "ntoskrnl": "hal"}.get(module)  # routines have moved from the one to the other
+        thunk = ROUTINES.get(key) or ROUTINES.get(f"{other}!{name}")
         return self.stubs.address(key, thunk or Unmodelled(module, name))
 
     def failed(self, routine: str, error: StatusError) -> None:
         """A routine returns a failure: why, for the trace."""
         self.framework.note(f"{routine} returns {error}")
 
-    def print(self, format_: bytes, arguments: VarArgs) -> None:
+    def print(self, format_: bytes, arguments: Arguments) -> None:
         """A line that the driver prints."""
         machine = self.machine
         if machine.trace is not None:
             line = format_message(format_, arguments)
             machine.trace.add((machine.cpu.now, machine.cpu.index, Kind.NOTE, "DbgPrint", line.rstrip("\n")))
 
-    def words(self, address: int) -> str:
-        """`mqueue.sys+0x1a40`, or the address where no image is."""
-        return next((image.words(address) for image in self.images if address in image), f"{address:#x}")
+    def words(self, address: int, *, returning: bool = False) -> str:
+        """`mqueue.sys!Isr+0x1a (mqueue.c:88)`, or the section where no symbol is known; the name of a routine of the kernel's;
+        the address where no image is. `returning`: a call comes back there, and its own line is told."""
+        image = next((image for image in self.images if address in image), None)
+        if image is not None:
+            return image.words(address, returning=returning)
+        return self.stubs.words(address) or f"{address:#x}"
 
     def _kpcr(self, cpu: Cpu) -> int:
         region = self.space.allocate(Area.KERNEL, KPCR_SIZE, f"the KPCR of cpu{cpu.index}", Rights.READ | Rights.WRITE)
@@ -224,11 +314,16 @@ class Guest:
         write(region.start + 0x184, cpu.index.to_bytes(4, "little"))  # Prcb.Number
         return region.start
 
+    def _show_thread(self, cpu: Cpu) -> None:
+        """Prcb.CurrentThread, which drivers read through gs."""
+        self.thread_shown[cpu.index] = cpu.thread
+        self.space.write(self.kpcr[cpu.index] + 0x188, QWORD.pack(self.handle(cpu.thread or self.kernel.no_thread)))
+
 
 def _place(frame: FrameType) -> str:
     """Where a driver called the routine that runs below this call of `Guest._run`."""
     guest, call = frame.f_locals["self"], frame.f_locals["frame"]
-    return str(guest.words(call.return_address))
+    return str(guest.words(call.return_address, returning=True))
 
 
 TELLERS[Guest._run.__code__] = _place

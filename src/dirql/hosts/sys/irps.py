@@ -4,8 +4,8 @@ The kernel's `Irp` is authoritative for every field but the DriverContext and Li
 which are the driver's own: the others are written when the structure is made, IRP.Cancel again when it changes. The
 structure is gone once the request is completed.
 
-Limits: one stack location is in use; no user-mode addresses (UserBuffer is NULL), no thread; what a driver writes into
-IoStatus is not looked at.
+Limits: one stack location is in use; no user-mode addresses (UserBuffer is NULL), no thread, no FILE_OBJECT; what a driver
+writes into IoStatus is not looked at.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from dirql.hosts.sys.address_space import Area, Region
 from dirql.hosts.sys.mappings import Mappings
 from dirql.hosts.sys.nt_structs import IO_STACK_LOCATION, IRP
 from dirql.kernel.irp import Irp, MajorFunction
-from dirql.wdf.object import Object
 
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Guest
@@ -75,13 +74,11 @@ class Irps:
             RequestorMode=int(irp.user_mode), StackCount=LOCATIONS, CurrentLocation=LOCATIONS, Cancel=int(irp.cancelled),
         )  # fmt: skip
         if system is not None:
-            view.AssociatedIrp.SystemBuffer = mappings.address(system, f"the system buffer of {irp.name}")
+            view.AssociatedIrp.SystemBuffer = mappings.address(system, f"the system buffer of {irp.name}", pool=True)
         view.IoStatus.Status = ntstatus.STATUS_SUCCESS if irp.status == ntstatus.STATUS_PENDING else irp.status
         view.Tail.Overlay.CurrentStackLocation = current
         location = IO_STACK_LOCATION(space, current)
         location.MajorFunction = int(irp.major)
-        if isinstance(irp.file_object, Object):
-            location.FileObject = self.guest.handle(irp.file_object)
         _parameters(irp, location.Parameters)
 
 

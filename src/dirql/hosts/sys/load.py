@@ -11,6 +11,7 @@ from dirql.hosts.sys import api
 from dirql.hosts.sys.driver import SysDriver
 from dirql.hosts.sys.guest import Guest
 from dirql.hosts.sys.image import LARGEST_IMAGE, Image
+from dirql.hosts.sys.shared_data import SharedData
 
 __all__ = ["declare_routines", "load_driver"]
 
@@ -18,6 +19,7 @@ __all__ = ["declare_routines", "load_driver"]
 def load_driver(guest: Guest, path: Path) -> SysDriver:
     """The driver in the image at `path`, loaded and not entered yet; an ImageError says in one line why it cannot be one."""
     declare_routines()
+    guest.part(SharedData)
     data = read_file(path, str(path), LARGEST_IMAGE, "name a .sys file")
     return SysDriver(guest, Image.from_bytes(data, str(path)))
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dirql.hosts.sys.address_space import Area, Region
 from dirql.hosts.sys.decode import special_instructions
 from dirql.hosts.sys.image import Image, Section
 from dirql.hosts.sys.page_table import Rights
+from dirql.hosts.sys.symbols import Symbols, load_symbols
 from dirql.machine.memory import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -41,9 +44,14 @@ class LoadedImage:
     def __contains__(self, address: int) -> bool:
         return self.base <= address < self.base + self.image.size
 
-    def words(self, address: int) -> str:
-        """`mqueue.sys+0x1a40`."""
-        return f"{self.image.name}+{address - self.base:#x}"
+    @cached_property
+    def symbols(self) -> Symbols:
+        """Read when they are first asked for: that takes a while."""
+        return load_symbols(self.image, Path(self.image.source))
+
+    def words(self, address: int, *, returning: bool = False) -> str:
+        """`mqueue.sys!Isr+0x1a (mqueue.c:88)`; `returning`: a call comes back there, and its own line is told."""
+        return self.symbols.words(address - self.base, returning=returning)
 
 
 def load_image(guest: Guest, image: Image) -> LoadedImage:
@@ -66,9 +74,10 @@ def load_image(guest: Guest, image: Image) -> LoadedImage:
         rights |= Rights.WRITE if section.writable else 0
         rights |= Rights.EXECUTE if section.executable else 0
         first = base + section.rva
-        space.pages.protect(first & ~(PAGE_SIZE - 1), _pages(first, section.virtual_size), rights)
         if section.pageable:
             loaded.pageable.append((first, first + section.virtual_size))
+            rights |= Rights.PAGEABLE if guest.framework.verifier.driver else 0  # it pages out what it can at a raised IRQL
+        space.pages.protect(first & ~(PAGE_SIZE - 1), _pages(first, section.virtual_size), rights)
     return loaded
 
 

@@ -2,7 +2,8 @@
 a device that moves data by DMA see one memory; and the way back, from a driver's address or MDL to the pages.
 
 A buffer has one address for as long as its pages are somebody's. When they go back to the machine, its address and its MDL
-answer no more, and a driver that still uses them meets a fault that names them.
+answer no more, and a driver that still uses them meets a fault that names them. What is left of the pages of a buffer of
+pool holds a pattern that is looked at then: bugcheck 0xC1, as special pool has it.
 Of an MDL the structure in the driver's memory is authoritative: it is read again at each use, with the page frame numbers
 behind it.
 Limits: chained MDLs are refused.
@@ -11,12 +12,14 @@ Limits: chained MDLs are refused.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from sys import maxsize
 from typing import TYPE_CHECKING
 
 from dirql.errors import NotModelled
 from dirql.hosts.sys.address_space import AddressSpace, Area, Region
 from dirql.hosts.sys.nt_structs import MDL
 from dirql.kernel.mdl import Buffer, Mdl
+from dirql.kernel.stop import BugCheck
 from dirql.machine.memory import PAGE_SIZE
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ __all__ = ["MDL_MAPPED_TO_SYSTEM_VA", "MDL_PAGES_LOCKED", "MDL_SOURCE_IS_NONPAGE
 
 MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_SOURCE_IS_NONPAGED_POOL = 1, 2, 4  # MDL.MdlFlags
 PFN = 8  # bytes of a page frame number
+SLACK = b"\xf5"  # what fills the rest of the pages
+CORRUPTION = 0xC1
 
 
 class DriverBuffer:
@@ -34,7 +39,7 @@ class DriverBuffer:
     __slots__ = ("address", "length", "space")
 
     def __init__(self, space: AddressSpace, address: int, length: int) -> None:
-        self.space, self.address, self.length = space, address, length
+        self.space, self.address, self.length = space, address, min(length, maxsize)
 
     def __len__(self) -> int:
         return self.length
@@ -70,12 +75,12 @@ class Mappings:
         self._by_page: dict[int, list[_Placement]] = {}  # by the first page of each
         guest.machine.memory.freed.append(self._freed)
 
-    def address(self, buffer: Buffer | Mdl | DriverBuffer, what: str = "a buffer") -> int:
-        """Where a driver finds the bytes; the same each time."""
+    def address(self, buffer: Buffer | Mdl | DriverBuffer, what: str = "a buffer", *, pool: bool = False) -> int:
+        """Where a driver finds the bytes; the same each time. Of `pool`: a fault beside them is told as special pool's."""
         if isinstance(buffer, DriverBuffer):
             return buffer.address
         mdl = buffer.mdl if isinstance(buffer, Buffer) else buffer
-        return self._placement(mdl.pages, mdl.byte_offset, mdl.byte_count, what).base + mdl.byte_offset
+        return self._placement(mdl.pages, mdl.byte_offset, mdl.allocated, what, pool).base + mdl.byte_offset
 
     def contiguous(self, physical: int, length: int, what: str) -> int:
         """The same for `length` bytes from a physical address."""
@@ -85,7 +90,7 @@ class Mappings:
 
     def mdl(self, mdl: Mdl, what: str = "a buffer", flags: int = MDL_MAPPED_TO_SYSTEM_VA | MDL_PAGES_LOCKED) -> int:
         """The address of a MDL structure that describes the buffer, which is mapped; the same each time."""
-        placement = self._placement(mdl.pages, mdl.byte_offset, mdl.byte_count, what)
+        placement = self._placement(mdl.pages, mdl.byte_offset, mdl.allocated, what)
         key = mdl.byte_offset, mdl.byte_count
         region = placement.mdls.get(key)
         if region is None:
@@ -122,19 +127,39 @@ class Mappings:
             pages.append(physical)
         return Mdl(space.memory, pages, address - first, length)
 
-    def _placement(self, pages: Sequence[int], offset: int, length: int, what: str) -> _Placement:
+    def _placement(self, pages: Sequence[int], offset: int, length: int, what: str, pool: bool = False) -> _Placement:
         wanted = tuple(pages)
         known = self._by_page.setdefault(wanted[0], [])
         for placement in known:
             if placement.pages == wanted:
                 return placement
         region = self._space.place(Area.BUFFER, wanted, offset, length, what)
+        region.special = pool
+        for start, end in _slack(region) if pool else ():
+            self._space.write(start, SLACK * (end - start))
         known.append(_Placement(region, wanted))
         return known[-1]
 
     def _freed(self, pages: Iterable[int]) -> None:
         for page in pages:
             for placement in self._by_page.pop(page, ()):
+                if placement.region.special:
+                    self._look_at_slack(placement.region)
                 self._space.free(placement.region)
                 for region in placement.mdls.values():
                     self._space.free(region)
+
+    def _look_at_slack(self, region: Region) -> None:
+        for start, end in _slack(region):
+            data = self._space.peek(start, end - start)
+            if data.strip(SLACK):
+                place = start + len(data) - len(data.lstrip(SLACK))
+                after = start >= region.end
+                where = f"{place - region.end:#x} bytes past its end" if after else f"{region.start - place:#x} bytes before it"
+                size = f"{region.end - region.start:#x}"
+                why = f"{region.what} of {size} bytes at {region.start:#x} is freed, and {place:#x}, {where}, was overwritten"
+                raise BugCheck(CORRUPTION, region.start, place, 0, 0x23 if after else 0x22, why=why)
+
+
+def _slack(region: Region) -> list[tuple[int, int]]:
+    return [(region.first, region.start), (region.end, region.first + region.pages * PAGE_SIZE)]

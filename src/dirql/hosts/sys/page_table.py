@@ -12,10 +12,10 @@ from enum import IntFlag
 
 from dirql.machine.memory import PAGE_SIZE
 
-__all__ = ["PAGE_SHIFT", "PageTable", "Rights"]
+__all__ = ["PAGE_MASK", "PAGE_SHIFT", "PageTable", "Rights"]
 
 PAGE_SHIFT = 12
-MASK = (1 << 52) - 1
+PAGE_MASK = (1 << 52) - 1  # of page numbers
 
 
 class Rights(IntFlag):
@@ -25,6 +25,7 @@ class Rights(IntFlag):
     READ = 1
     WRITE = 2
     EXECUTE = 4
+    PAGEABLE = 8  # may be touched below DISPATCH_LEVEL only
 
 
 class PageTable:
@@ -34,10 +35,12 @@ class PageTable:
     def __init__(self) -> None:
         self.entries: dict[int, tuple[int, int]] = {}
         self.flush: Callable[[], None] = lambda: None
+        self.paged_out: Callable[[], bool] = lambda: False  # may nobody touch pageable memory now?
+        self.pageable_seen = False  # a processor may remember the translation of a pageable page
 
     def map(self, address: int, pages: Iterable[int], rights: Rights) -> None:
         """Consecutive virtual pages from `address` become the physical `pages`."""
-        first = address >> PAGE_SHIFT & MASK
+        first = address >> PAGE_SHIFT & PAGE_MASK
         stale = False
         for index, physical in enumerate(pages, first):
             stale = stale or index in self.entries
@@ -47,22 +50,27 @@ class PageTable:
 
     def unmap(self, address: int, count: int) -> list[int]:
         """`count` pages from `address` answer no more; the physical pages that they were."""
-        first = address >> PAGE_SHIFT & MASK
+        first = address >> PAGE_SHIFT & PAGE_MASK
         gone = [self.entries.pop(index)[0] for index in range(first, first + count) if index in self.entries]
         self.flush()
         return gone
 
     def protect(self, address: int, count: int, rights: Rights) -> None:
         """Other rights for `count` pages from `address`."""
-        first = address >> PAGE_SHIFT & MASK
+        first = address >> PAGE_SHIFT & PAGE_MASK
         for index in range(first, first + count):
             if index in self.entries:
                 self.entries[index] = self.entries[index][0], int(rights)
         self.flush()
 
+    def forget_pageable(self) -> None:
+        """The IRQL has risen: what processors remember of pageable pages is not to be used."""
+        self.pageable_seen = False
+        self.flush()
+
     def translate(self, address: int, right: int) -> int | None:
         """The physical address behind a virtual one; None where there is none or it may not be accessed so."""
-        entry = self.entries.get(address >> PAGE_SHIFT & MASK)
-        if entry is None or not entry[1] & right:
+        entry = self.entries.get(address >> PAGE_SHIFT & PAGE_MASK)
+        if entry is None or not entry[1] & right or (entry[1] & 8 and self.paged_out()):
             return None
         return entry[0] | address & PAGE_SIZE - 1

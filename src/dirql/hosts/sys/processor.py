@@ -11,7 +11,7 @@ emulator's own state and are not told.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ import unicorn
 from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import uclib
 
-from dirql.hosts.sys.page_table import PAGE_SHIFT, PageTable
+from dirql.hosts.sys.page_table import PAGE_MASK, PAGE_SHIFT, PageTable, Rights
 from dirql.machine.memory import Memory
 
 __all__ = ["TRAP_BASE", "TRAP_SIZE", "Activation", "DevicePages", "Exit", "Processor"]
@@ -29,9 +29,13 @@ TRAP_SIZE = 1 << 32
 FLAGS = 0x202  # interrupts on: IF is the machine's business
 ERROR_EXCEPTION = unicorn.unicorn_const.UC_ERR_EXCEPTION
 ERROR_INVALID = unicorn.unicorn_const.UC_ERR_INSN_INVALID
-MASK = (1 << 52) - 1
 
 GENERAL = ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15")
+
+
+BY_ENCODING = [getattr(x86, f"UC_X86_REG_{name}") for name in
+               ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", *(f"R{n}" for n in range(8, 16)), "RIP")]  # fmt: skip
+XMM = [getattr(x86, f"UC_X86_REG_XMM{n}") for n in range(16)]
 
 
 class Exit(IntEnum):
@@ -42,6 +46,11 @@ class Exit(IntEnum):
     FAULT = 2  # a page fault: `Processor.fault_address`, `fault_access`
     INTERRUPT = 3  # int n, or an exception that the instruction raised: `Processor.vector`
     INVALID = 4  # no such instruction
+    ASKED = 5  # somebody called `stop`
+    BLOCK = 6  # before a block that `new_block` wants to see changed
+
+
+HALT, ASKED = Exit.HALT, Exit.ASKED  # an enumeration's member is looked up slowly
 
 
 class DevicePages(Protocol):
@@ -54,17 +63,41 @@ class DevicePages(Protocol):
         """True when the instruction's write was done already; False stops the processor."""
 
 
+class NoDevices:
+    """Before anybody is there to be asked."""
+
+    def read(self, offset: int, size: int) -> int | None:
+        """All ones."""
+        return (1 << 8 * size) - 1
+
+    def write(self, offset: int, size: int, value: int) -> bool:
+        """Lost."""
+        return True
+
+
 class Activation:
     """One call into the driver: its registers while another has the emulator."""
 
-    __slots__ = ("context", "index", "saved")
+    __slots__ = ("context", "doing", "index", "interrupts", "nested", "on_thread", "outer", "saved")
 
     def __init__(self, context: Any) -> None:
         self.context = context
         self.saved = False
         self.index = -1  # the processor whose KPCR its GS base shows
+        self.outer: Activation | None = None  # the one below it on the same stack
+        self.doing: tuple[Any, int] = (None, 0)  # the DPC that its processor ran, and how many interrupts were in service
+        self.interrupts = False  # it was not made from within a routine that `outer` called
+        self.on_thread = False  # its stack is a thread's
+        self.nested = 0  # how many calls of the driver lie around it
 
 
+# Unicorn's own callback types, without its wrapper's layer around them: these run twice for each register access.
+MMIO_READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p)
+TLB_FILL = ctypes.CFUNCTYPE(
+    ctypes.c_bool, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64 * 2), ctypes.c_void_p
+)
+MMIO_WRITE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p)
+PAGEABLE = int(Rights.PAGEABLE)
 RIGHT_OF = {16: 1, 17: 2, 18: 4}  # of UC_MEM_READ, UC_MEM_WRITE, UC_MEM_FETCH
 
 
@@ -86,20 +119,29 @@ class Processor:
         self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._ram = (ctypes.c_char * memory.size).from_buffer(memory.view)
         self._uc.mem_map_ptr(0, memory.size, unicorn.UC_PROT_ALL, ctypes.addressof(self._ram))
-        self._uc.mmio_map(TRAP_BASE, TRAP_SIZE, self._device_read, None, self._device_write, None)
         self._uc.ctl_set_tlb_mode(unicorn.unicorn_const.UC_TLB_VIRTUAL)
-        self._uc.hook_add(unicorn.UC_HOOK_TLB_FILL, self._fill)
         self._uc.hook_add(unicorn.UC_HOOK_INTR, self._interrupt)
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._port_in, None, 1, 0, x86.UC_X86_INS_IN)
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._port_out, None, 1, 0, x86.UC_X86_INS_OUT)
-        self._entries = pages.entries
+        self._uc.hook_add(unicorn.UC_HOOK_EDGE_GENERATED, self._translated)
+        self._fill_callback = TLB_FILL(self._fill)
+        uclib.uc_hook_add(self._uc._uch, ctypes.byref(ctypes.c_size_t()), unicorn.UC_HOOK_TLB_FILL, self._fill_callback, 0,
+                          ctypes.c_uint64(1), ctypes.c_uint64(0))
+        self._device_callbacks = MMIO_READ(self._device_read), MMIO_WRITE(self._device_write)
+        uclib.uc_mmio_map(self._uc._uch, TRAP_BASE, TRAP_SIZE, self._device_callbacks[0], 0, self._device_callbacks[1], 0)
+        self._pages, self._entries = pages, pages.entries
         pages.flush = self._flush
-        self.devices: DevicePages | None = None
-        self.ports: Callable[[int, int, int | None], int] = lambda port, size, value: (1 << 8 * size) - 1
+        self.devices: DevicePages = NoDevices()
+        self.new_block: Callable[[int, int], bool] = lambda address, size: False  # asked once for each, before it runs
         self.current: Activation | None = None
         self.vector = -1
         self.fault_address = self.fault_access = 0
-        self._faulted = self._waiting = False
+        self._event: Exit | None = None  # what a callback saw
+        self._asked = self._faulted = False
+        self.runs = 0  # how often `go` was entered and left
+        self._written: set[int] | None = None
+        self.left = 0  # instructions, where they are limited
+        self._count = 0  # instructions that `go` may run; 0 for no limit
         self._spare: list[Any] = []
         self._until = until
         self._prepare()
@@ -110,6 +152,8 @@ class Processor:
         self._handle = self._uc._uch.value
         self._start = library.uc_emu_start
         self._start.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_size_t]
+        self._stop = library.uc_emu_stop
+        self._stop.argtypes = [ctypes.c_void_p]
         self._read_batch, self._write_batch = library.uc_reg_read_batch, library.uc_reg_write_batch
         self._save, self._restore = library.uc_context_save, library.uc_context_restore
         for routine in (self._read_batch, self._write_batch):
@@ -118,7 +162,7 @@ class Processor:
             routine.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
         self._out = Registers("RIP", "RCX", "RDX", "R8", "R9", "RSP", "RAX")
         self.registers = self._out.values
-        self._back = Registers("RIP", "RAX", "RSP")
+        self._back = Registers("RAX")
         self._in = Registers("RIP", "RCX", "RDX", "R8", "R9", "RSP", "EFLAGS", "GS_BASE")
 
     # Activations.
@@ -149,6 +193,7 @@ class Processor:
         """`activation` goes on where it was saved, perhaps on another processor."""
         self._put_away()
         self._restore(self._handle, activation.context.context)
+        self._read_batch(self._handle, self._out.ids, self._out.at, 1)  # RIP: where `go` goes on
         activation.saved = False
         self.current = activation
         if activation.index != index:
@@ -163,25 +208,27 @@ class Processor:
 
     # Running.
 
-    def resume(self, rip: int, rax: int, rsp: int) -> None:
-        """Where `go` goes on, with which result and stack."""
+    def answer(self, rax: int) -> None:
+        """What the routine returned whose stub was called."""
         back = self._back
-        values = back.values
-        values[0], values[1], values[2] = rip, rax, rsp
-        self._write_batch(self._handle, back.ids, back.at, 3)
-        self.registers[0] = rip
+        back.values[0] = rax
+        self._write_batch(self._handle, back.ids, back.at, 1)
 
     def go(self) -> Exit:
         """Run until something stops it."""
-        error = self._start(self._handle, self.registers[0], self._until, 0, 0)
+        self.runs += 1
+        error = self._start(self._handle, self.registers[0], self._until, 0, self._count)
+        self.runs += 1
         self._read_batch(self._handle, self._out.ids, self._out.at, 7)
-        if self._waiting:
-            self._waiting = False
-            return Exit.DEVICE
-        if self.vector >= 0:
-            return Exit.INTERRUPT
-        if error == 0:
-            return Exit.HALT
+        event = self._event
+        if event is not None:
+            self._event = None
+            return event
+        if error:
+            return self._failed(error)
+        return ASKED if self._asked else HALT
+
+    def _failed(self, error: int) -> Exit:
         if self._faulted:
             self._faulted = False
             return Exit.FAULT
@@ -203,8 +250,61 @@ class Processor:
         return {name.lower(): self.register(name) for name in (*GENERAL, "RIP", "EFLAGS")}
 
     def stop(self) -> None:
-        """From a signal handler: `go` returns soon."""
+        """From another thread: `go` returns soon, as a rule with ASKED."""
+        self._asked = True
         self._uc.emu_stop()
+
+    def step(self) -> Exit:
+        """`go`, for about one instruction."""
+        self._asked, self._count = True, 1
+        try:
+            return self.go()
+        finally:
+            self._asked, self._count = False, 0
+
+    def answered(self) -> None:
+        """After ASKED."""
+        self._asked = False
+
+    def watch_writes(self, pages: set[int] | None) -> None:
+        """From now on the numbers of pages that are written go into `pages`."""
+        self._written = pages
+        self._flush()
+
+    def limit(self, instructions: int, length: Callable[[int, int], int]) -> None:
+        """Stop with ASKED, `left` below 0, after about so many; `length(address, size)` counts those of a block. To be called
+        before the first `go`: what was translated without it is not counted."""
+        self.left = instructions
+
+        def count(uc: Any, address: int, size: int, _: Any) -> None:
+            self.left -= length(address, size)
+            if self.left < 0:
+                self._asked = True
+                uc.emu_stop()
+
+        self._uc.hook_add(unicorn.UC_HOOK_BLOCK, count)
+
+    def refresh(self) -> None:
+        """`registers` again, after others have run."""
+        self._read_batch(self._handle, self._out.ids, self._out.at, 7)
+
+    def snapshot(self, activation: Activation) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """The general registers by their encoding, XMM0 to XMM15 and RIP of an activation, wherever they are kept."""
+        source = activation.context if activation.saved else self._uc
+        values = [int(source.reg_read(register)) for register in BY_ENCODING]
+        return tuple(values[:16]), tuple(int(source.reg_read(register)) for register in XMM), values[16]
+
+    def flags(self, activation: Activation) -> int:
+        """EFLAGS of an activation."""
+        return int((activation.context if activation.saved else self._uc).reg_read(x86.UC_X86_REG_EFLAGS))
+
+    def set_all(self, rip: int, registers: Sequence[int], xmm: Sequence[int], flags: int | None = None) -> None:
+        """The activation that has the emulator goes on with these."""
+        for register, value in zip((*BY_ENCODING, *XMM), (*registers, rip, *xmm), strict=True):
+            self._uc.reg_write(register, value)
+        if flags is not None:
+            self._uc.reg_write(x86.UC_X86_REG_EFLAGS, flags & 0xCD5 | FLAGS)
+        self.registers[0], self.registers[5] = rip, registers[4]
 
     def _flush(self) -> None:
         self._uc.ctl(unicorn.unicorn_const.UC_CTL_TLB_FLUSH, unicorn.unicorn_const.UC_CTL_IO_WRITE)
@@ -215,37 +315,56 @@ class Processor:
 
     # Callbacks of the emulator's: note and stop, nothing else.
 
-    def _fill(self, uc: Any, address: int, access: int, result: Any, _: Any) -> bool:
-        entry = self._entries.get(address >> PAGE_SHIFT & MASK)
+    def _fill(self, _: Any, address: int, access: int, result: Any, __: Any) -> bool:
+        entry = self._entries.get(address >> PAGE_SHIFT & PAGE_MASK)
         right = RIGHT_OF[access]
+        if self._written is not None and entry is not None:
+            if right == 2:
+                self._written.add(address >> PAGE_SHIFT)
+            else:
+                entry = entry[0], entry[1] & ~2  # so that a write is told
         if entry is None or not entry[1] & right:
             self.fault_address, self.fault_access = address, right
             self._faulted = True
             return False
-        result.paddr, result.perms = entry
+        filled = result.contents
+        filled[0], filled[1] = entry
+        return not entry[1] & PAGEABLE or self._fill_pageable(address, right, filled)
+
+    def _fill_pageable(self, address: int, right: int, filled: Any) -> bool:
+        if self._pages.paged_out():
+            self.fault_address, self.fault_access = address, right
+            self._faulted = True
+            return False
+        filled[1] &= 7
+        self._pages.pageable_seen = True
         return True
 
     def _interrupt(self, uc: Any, vector: int, _: Any) -> None:
-        self.vector = vector
+        self.vector, self._event = vector, Exit.INTERRUPT
         uc.emu_stop()
 
-    def _device_read(self, uc: Any, offset: int, size: int, _: Any) -> int:
-        assert self.devices is not None
+    def _device_read(self, _: Any, offset: int, size: int, __: Any) -> int:
         value = self.devices.read(offset, size)
         if value is None:
-            self._waiting = True
-            uc.emu_stop()
+            self._event = Exit.DEVICE
+            self._stop(self._handle)
             return 0
         return value
 
-    def _device_write(self, uc: Any, offset: int, size: int, value: int, _: Any) -> None:
-        assert self.devices is not None
+    def _device_write(self, _: Any, offset: int, size: int, value: int, __: Any) -> None:
         if not self.devices.write(offset, size, value):
-            self._waiting = True
-            uc.emu_stop()
+            self._event = Exit.DEVICE
+            self._stop(self._handle)
 
     def _port_in(self, uc: Any, port: int, size: int, _: Any) -> int:
-        return self.ports(port, size, None)
+        """Only code that changed after it was looked at comes here."""
+        return int((1 << 8 * size) - 1)
 
     def _port_out(self, uc: Any, port: int, size: int, value: int, _: Any) -> None:
-        self.ports(port, size, value)
+        """As above."""
+
+    def _translated(self, uc: Any, block: Any, before: Any, _: Any) -> None:
+        if self.new_block(block.pc, block.size):
+            self._event = Exit.BLOCK
+            uc.emu_stop()

@@ -9,18 +9,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dirql.errors import NotModelled
-from dirql.hosts.sys.abi import ROUTINES
+from dirql.hosts.sys.abi import ROUTINES, Thunk
 from dirql.hosts.sys.address_space import AddressSpace, Area
 from dirql.hosts.sys.page_table import Rights
 
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Frame, Guest
 
-__all__ = ["Stubs", "Unmodelled"]
+__all__ = ["Stubbed", "Stubs", "Unmodelled"]
 
 CAPACITY = 4096
 SPACING = 16
 HLT = b"\xf4"
+STUB = HLT + b"\xc3" + HLT * 14  # the call is made at the hlt; the ret behind it goes back
+TWO_BLOCKS = b"\xeb\x00" + HLT  # jmp to the hlt behind it
 Entry = Callable[[Any, Any], int]
 
 
@@ -32,32 +34,68 @@ class Unmodelled:
 
     def __call__(self, guest: Guest, frame: Frame) -> int:
         """Ends the run."""
-        caller = guest.words(frame.return_address)
+        caller = guest.words(frame.return_address, returning=True)
         raise NotModelled(f"{caller} calls {self.module}!{self.name}, which dirql does not model; "
                           f"pass --stub {self.name}=VALUE to let it return that")  # fmt: skip
+
+
+class Stubbed:
+    """A routine that does nothing and returns what the user said."""
+
+    def __init__(self, name: str, value: int) -> None:
+        self.name, self.value = name, value & (1 << 64) - 1
+
+    def __call__(self, guest: Guest, frame: Frame) -> int:
+        """The value, and a note in the trace."""
+        guest.framework.note(f"{self.name} returns {self.value:#x}, as --stub says")
+        return self.value
 
 
 class Stubs:
     """`thunks[i]` is called when a driver has called the stub at `base + 16 * i`; the last stub is `returns`."""
 
     def __init__(self, space: AddressSpace) -> None:
-        code = (HLT * SPACING) * (CAPACITY + 1)
+        code = STUB * CAPACITY + HLT * SPACING + TWO_BLOCKS
         region = space.allocate(Area.KERNEL, len(code), "the kernel's code", Rights.READ | Rights.WRITE)
         space.write(region.start, code)
         space.pages.protect(region.first, region.pages, Rights.READ | Rights.EXECUTE)
         self.base = region.start
         self.returns = self.base + SPACING * CAPACITY
+        self.never = self.returns + 8  # where no code goes: the address that the emulator is told to end at, which is slow
+        self.two_blocks = self.returns + SPACING
         self.thunks: list[Entry] = []
         self._address: dict[str, int] = {}
         self.data: dict[str, int] = {}  # "module!Name" of exported variables
+        self._replaced: dict[str, int] = {}  # by name: what a routine returns instead of being called
 
     def address(self, name: str, thunk: Entry) -> int:
         """Where a driver calls `thunk`; the same for the same name."""
         known = self._address.get(name)
         if known is None:
+            value = self._replaced.get(name.partition("!")[2])
+            if value is not None:
+                thunk = Stubbed(name, value)
             known = self._address[name] = self.base + SPACING * len(self.thunks)
-            self.thunks.append(thunk)
+            self.thunks.append(thunk.enter if isinstance(thunk, Thunk) else thunk)
         return known
+
+    def index(self, address: int) -> int | None:
+        """Which thunk a stub at `address` is for; None where none is."""
+        index = address - self.base >> 4
+        return index if 0 <= index < len(self.thunks) else None
+
+    def words(self, address: int) -> str:
+        """`ntoskrnl!KeStallExecutionProcessor`; "" where no stub is."""
+        index = self.index(address)
+        return next((name for name, known in self._address.items() if known == self.base + SPACING * index), "") \
+            if index is not None else ""
+
+    def replace(self, name: str, value: int) -> None:
+        """From now on the routine `name` of whichever module does nothing and returns `value`."""
+        self._replaced[name] = value
+        for known, address in self._address.items():
+            if known.partition("!")[2] == name:
+                self.thunks[address - self.base >> 4] = Stubbed(known, value)
 
     def known(self, name: str) -> int:
         """Where a routine of the kernel's is that dirql models, whichever module has it; 0 for any other."""
@@ -65,4 +103,6 @@ class Stubs:
             thunk = ROUTINES.get(f"{module}!{name}")
             if thunk is not None:
                 return self.address(f"{module}!{name}", thunk)
+        if name in self._replaced:
+            return self.address(f"ntoskrnl!{name}", Unmodelled("ntoskrnl", name))
         return 0

@@ -71,12 +71,13 @@ class Symbols:
             self._known[rva] = self._look_up(rva)
         return self._known[rva]
 
-    def words(self, rva: int) -> str:
-        """`nic.sys!EvtIsr+0x1a (nic.c:120)`, with what is inlined there; else the section: `nic.sys+0x1a40 (.text+0xa40)`."""
-        places = self.at(rva)
+    def words(self, rva: int, *, returning: bool = False) -> str:
+        """`nic.sys!EvtIsr+0x1a (nic.c:120)`, with what is inlined there; else the section: `nic.sys+0x1a40 (.text+0xa40)`.
+        `returning`: a call comes back to `rva`, and its own line is told."""
+        places = self.at(rva - returning)
         if places:
             inner, outer = places[0], places[-1]
-            text = f"{self.image.name}!{outer.function}+{outer.offset:#x}"
+            text = f"{self.image.name}!{outer.function}+{outer.offset + returning:#x}"
             for place in reversed(places[:-1]):
                 text += f" {place.function} (inlined)"
             return text + (f" ({inner.source})" if inner.source else "")

@@ -1,7 +1,7 @@
 """What stops a driver's code other than a call: faults, exceptions, software interrupts and instructions that are trapped.
 
-A driver that handles nothing gets the bugcheck that Windows would show (facts §5.2).
-Limits: no debugger is attached, so that a breakpoint is an exception nobody handles.
+What a driver may handle is an exception, and the others are the bugcheck that Windows would show (facts §5.2).
+Limits: no debugger is attached, so that a breakpoint is an exception. `hlt` waits for the next thing that happens.
 """
 
 from __future__ import annotations
@@ -10,20 +10,28 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from dirql.hosts.sys.decode import Instruction
+from dirql.hosts.sys.exceptions import double_fault
+from dirql.hosts.sys.ports import Ports
 from dirql.hosts.sys.processor import Exit
+from dirql.hosts.sys.raised import Raised
 from dirql.kernel.stop import BugCheck
+from dirql.machine.memory import PAGE_SIZE
 
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Guest
 
 __all__ = ["Traps"]
 
-FAST_FAIL, ASSERTION, BREAKPOINT, DIVIDE, INVALID_OPCODE, PROTECTION = 0x29, 0x2C, 3, 0, 6, 13
+FAST_FAIL, ASSERTION, BREAKPOINT, DIVIDE, STEP, OVERFLOW, INVALID_OPCODE, PROTECTION = 0x29, 0x2C, 3, 0, 1, 4, 6, 13
+X87, ALIGNMENT, SIMD = 16, 17, 19
 STATUS_BREAKPOINT = 0x80000003
 STATUS_ACCESS_VIOLATION = 0xC0000005
+STATUS_SINGLE_STEP = 0x80000004
+STATUS_DATATYPE_MISALIGNMENT = 0x80000002
 STATUS_ILLEGAL_INSTRUCTION = 0xC000001D
+STATUS_FLOAT_INVALID_OPERATION = 0xC0000090
 STATUS_INTEGER_DIVIDE_BY_ZERO = 0xC0000094
-STATUS_PRIVILEGED_INSTRUCTION = 0xC0000096
+STATUS_INTEGER_OVERFLOW = 0xC0000095
 STATUS_ASSERTION_FAILURE = 0xC0000420
 FAST_FAIL_NAMES = {
     2: "a stack cookie was overwritten (FAST_FAIL_STACK_COOKIE_CHECK_FAILURE)",
@@ -31,7 +39,24 @@ FAST_FAIL_NAMES = {
     5: "a parameter that is fatal when it is invalid (FAST_FAIL_INVALID_ARG)",
     7: "the driver ended itself (FAST_FAIL_FATAL_APP_EXIT)",
 }
+NOT_CANONICAL = (1 << 64) - 1  # ExceptionInformation[1] where the processor does not tell the address
+READ_COUNTER_NS = 10  # what reading the time-stamp counter takes (model choice)
 CYCLES_PER_NS = 3  # of the time-stamp counter (model choice: 3 GHz)
+
+
+# By vector: the exception, how far back its instruction begins, and what it is.
+EXCEPTIONS = {
+    DIVIDE: (STATUS_INTEGER_DIVIDE_BY_ZERO, 0, "a division by zero, or one whose result does not fit"),
+    STEP: (STATUS_SINGLE_STEP, 0, "a single step, and no debugger is attached"),
+    BREAKPOINT: (STATUS_BREAKPOINT, 1, "a breakpoint, and no debugger is attached"),
+    OVERFLOW: (STATUS_INTEGER_OVERFLOW, 0, "an overflow"),
+    INVALID_OPCODE: (STATUS_ILLEGAL_INSTRUCTION, 0, "an instruction that the processor does not know"),
+    PROTECTION: (STATUS_ACCESS_VIOLATION, 0, "a general protection fault: no canonical address, or an operand out of line"),
+    X87: (STATUS_FLOAT_INVALID_OPERATION, 0, "a floating point exception"),
+    ALIGNMENT: (STATUS_DATATYPE_MISALIGNMENT, 0, "an operand that is not aligned"),
+    SIMD: (STATUS_FLOAT_INVALID_OPERATION, 0, "a floating point exception"),
+    ASSERTION: (STATUS_ASSERTION_FAILURE, 2, "an assertion of the driver's failed (NT_ASSERT)"),
+}  # fmt: skip
 
 
 class Traps:
@@ -44,53 +69,92 @@ class Traps:
         self._do: dict[str, Callable[[Instruction], None]] = {
             "mov to cr8": self._write_cr8, "mov from cr8": self._read_cr8, "rdtsc": self._rdtsc, "rdtscp": self._rdtsc,
             "rdrand": self._rdrand, "rdseed": self._rdrand,
+            **dict.fromkeys(("in", "out", "ins", "outs"), lambda instruction: guest.part(Ports).perform(instruction)),
         }  # fmt: skip
 
     def watch(self, instruction: Instruction) -> None:
         """`instruction` was replaced by a hlt and is carried out here."""
         self._instructions[instruction.address] = instruction
 
+    def watches(self, address: int) -> bool:
+        """Whether the instruction there was replaced."""
+        return address in self._instructions
+
+    def text(self, rip: int) -> str:
+        """The instruction at `rip` as the driver's author wrote it."""
+        replaced = self._instructions.get(rip)
+        return replaced.text if replaced is not None else self._guest.decoder.text(rip)
+
     def take(self, stop: Exit, rip: int) -> None:
-        """Carry out what stopped there, and let the driver go on; or end the run."""
+        """Carry out what stopped there, and let the driver go on; raises the exception or the bugcheck that it is."""
         guest = self._guest
         if stop is Exit.HALT:
             instruction = self._instructions.get(rip - 1)
             if instruction is None:
-                self._exception(STATUS_PRIVILEGED_INSTRUCTION, rip - 1, "hlt: the driver stops its processor")
+                activation = guest.processor.current
+                assert activation is not None
+                guest.overseer.wait_for_something(guest, "is stopped by hlt for ever")
+                guest.take_over(activation)
+                guest.processor.registers[0] = rip
+                return
+            activation = guest.processor.current
+            assert activation is not None
             self._do[instruction.name](instruction)
+            guest.take_over(activation)
             guest.processor.set_register("rip", instruction.address + instruction.length)
             guest.processor.registers[0] = instruction.address + instruction.length
         elif stop is Exit.FAULT:
-            processor = guest.processor
-            raise guest.space.bugcheck(processor.fault_address, processor.fault_access, rip, in_driver=True)
+            self._fault(guest.processor.fault_address, guest.processor.fault_access, rip)
+        elif stop is Exit.BLOCK:
+            guest.part(Ports).replace()
         elif stop is Exit.INVALID:
             self._exception(STATUS_ILLEGAL_INSTRUCTION, rip, "an instruction that the processor does not know")
-        else:
+        elif stop is Exit.INTERRUPT:
             vector, guest.processor.vector = guest.processor.vector, -1
             self._interrupt(vector, rip)
+
+    def overflow(self, rip: int, rsp: int) -> NoReturn:
+        """No stack is left."""
+        cpu = self._guest.machine.cpu
+        stack = self._guest.stacks.of(cpu)
+        size = stack.region.end - stack.region.start
+        why = f"{stack.region.what} of {size:#x} bytes is used up: a recursion, or too much in local variables"
+        raise double_fault(rip, rsp, why)
+
+    def too_deep(self, entry: int) -> BugCheck:
+        """The driver and routines call each other without end; on Windows that uses up the stack."""
+        top = self._guest.stacks.of(self._guest.machine.cpu).top
+        return double_fault(entry, top, "the driver and what it calls call each other without end")
+
+    def _fault(self, page: int, access: int, rip: int) -> NoReturn:
+        guest = self._guest
+        page &= -PAGE_SIZE
+        if access == 4:
+            address = rip if rip & -PAGE_SIZE == page else page
+        else:
+            address = guest.decoder.touched(rip, page, guest.processor.register)
+        region = guest.stacks.of(guest.machine.cpu).region
+        if region.first - PAGE_SIZE <= address < region.first:
+            self.overflow(rip, guest.processor.registers[5])
+        raise guest.space.bugcheck(address, access, rip, in_driver=True)
 
     def _interrupt(self, vector: int, rip: int) -> NoReturn:
         processor = self._guest.processor
         if vector == FAST_FAIL:
+            processor.set_register("rip", rip - 2)  # so that the report shows the instruction
             code = processor.register("rcx") & 0xFFFF_FFFF
-            why = FAST_FAIL_NAMES.get(code, f"__fastfail({code})")
-            raise BugCheck(0x139, code, why=why)
-        if vector == BREAKPOINT:
-            self._exception(STATUS_BREAKPOINT, rip - 1, "a breakpoint, and no debugger is attached")
-        if vector == ASSERTION:
-            self._exception(STATUS_ASSERTION_FAILURE, rip - 2, "an assertion of the driver's failed (NT_ASSERT)")
-        if vector == DIVIDE:
-            self._exception(STATUS_INTEGER_DIVIDE_BY_ZERO, rip, "a division by zero")
-        if vector == PROTECTION:
-            self._exception(STATUS_ACCESS_VIOLATION, rip, "a general protection fault: an address that is not canonical, or an "
-                            "operand that is not aligned as the instruction needs it")  # fmt: skip
-        self._exception(STATUS_ILLEGAL_INSTRUCTION, rip, f"interrupt {vector:#x}, which no driver may raise")
+            raise BugCheck(0x139, code, why=FAST_FAIL_NAMES.get(code, f"__fastfail({code})"))
+        if vector in EXCEPTIONS:
+            status, back, why = EXCEPTIONS[vector]
+            if back:
+                processor.set_register("rip", rip - back)
+                processor.registers[0] = rip - back
+            information = (0, NOT_CANONICAL) if vector == PROTECTION else ()
+            self._exception(status, rip - back, why, *information)
+        raise BugCheck(0x12, 1, vector, why=f"interrupt {vector:#x}, which no driver may raise")
 
-    def _exception(self, status: int, rip: int, why: str) -> NoReturn:
-        """Nobody handles it: 0x1E, as for any exception in a system thread of a driver's (0x7E where the thread's own start
-        routine has a handler of last resort: model choice)."""
-        text = self._guest.decoder.text(rip)
-        raise BugCheck(0x1E, status, rip, 0, 0, why=f"{why} ({text or 'no instruction'} at {rip:#x})")
+    def _exception(self, status: int, rip: int, why: str, *information: int) -> NoReturn:
+        raise Raised(status, rip, information, why=f"{why} ({self.text(rip) or 'no instruction'} at {rip:#x})")
 
     def _read_cr8(self, instruction: Instruction) -> None:
         self._guest.processor.set_register(instruction.register, self._guest.kernel.ke_get_current_irql())
@@ -105,6 +169,13 @@ class Traps:
 
     def _rdtsc(self, instruction: Instruction) -> None:
         processor, cpu = self._guest.processor, self._guest.machine.cpu
+        cpu.now += READ_COUNTER_NS
+        if cpu.now >= self._guest.machine.agenda.horizon:
+            activation = processor.current
+            assert activation is not None
+            self._guest.machine.scheduler.point(cpu)
+            self._guest.take_over(activation)
+            cpu = self._guest.machine.cpu
         count = cpu.now * CYCLES_PER_NS
         processor.set_register("rax", count & 0xFFFF_FFFF)
         processor.set_register("rdx", count >> 32)

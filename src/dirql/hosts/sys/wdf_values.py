@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dirql.hosts.sys.address_space import Area
 from dirql.hosts.sys.strings import text
 from dirql.hosts.sys.wdf_structs import WDF_INTERRUPT_CONFIG, WDF_OBJECT_ATTRIBUTES, WDF_OBJECT_CONTEXT_TYPE_INFO
+from dirql.ntstatus import STATUS_INSUFFICIENT_RESOURCES, StatusError
 from dirql.pnp.resources import CmPartialResourceDescriptor
 from dirql.wdf.interrupt_config import InterruptConfig, TriState
 from dirql.wdf.lock import SpinLock, WaitLock
@@ -45,11 +46,16 @@ class Context(HostContext):
 
     def __init__(self) -> None:
         what = f"a context of type {type(self).__name__}"
-        self._region = self.guest.space.allocate(Area.POOL, max(self.length, 1), what, at_end=True)
+        try:
+            self._region = self.guest.space.allocate(Area.POOL, max(self.length, 1), what, at_end=True)
+        except MemoryError as error:
+            raise StatusError(STATUS_INSUFFICIENT_RESOURCES, f"{what} of {self.length:#x} bytes: {error}") from None
         self.address = self._region.start
+        self.guest.behind[self.address] = self
 
     def free(self) -> None:
         """With its object."""
+        self.guest.behind.pop(self.address, None)
         self.guest.space.free(self._region)
 
 

@@ -1,42 +1,34 @@
-"""WdfDeviceInit* and WdfDevice*: what a driver says of its device, and the callbacks that PnP and power bring."""
+"""WdfDevice*: a device's own routines. Its settings are in `wdf_device_settings`, what it is found by in `wdf_device_names`."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
-from dirql.hosts.sys.abi import NTSTATUS, VOID, Handle, Out, Ptr, wdf
+from dirql.hosts.sys.abi import BOOLEAN, LONG, NTSTATUS, PVOID, ULONG, VOID, Handle, Out, Ptr, wdf
 from dirql.hosts.sys.guest import Guest
 from dirql.hosts.sys.structs import Struct
-from dirql.hosts.sys.wdf_structs import WDF_OBJECT_ATTRIBUTES, WDF_PNPPOWER_EVENT_CALLBACKS
-from dirql.hosts.sys.wdf_values import attributes_of, nothing, ntstatus_of
+from dirql.hosts.sys.wdf_structs import WDF_OBJECT_ATTRIBUTES
+from dirql.hosts.sys.wdf_values import attributes_of
+from dirql.hosts.sys.wdm_views import WdmViews
 from dirql.kernel.stop import BugCheck
 from dirql.ntstatus import STATUS_SUCCESS
 from dirql.wdf.device import Device
 from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.driver import Driver
+from dirql.wdf.file_object import FileObject, OpenFile
 from dirql.wdf.framework import WDF_VIOLATION
+from dirql.wdf.io_queue import IoQueue
+from dirql.wdf.io_queue_create import configure_request_dispatching
+from dirql.wdf.io_target import IoTarget
+from dirql.wdf.pnp_state import PnpState
+from dirql.wdf.request import Request
 
 __all__: list[str] = []
 
-# The field of WDF_PNPPOWER_EVENT_CALLBACKS, the device's own name of it, and what it returns.
-CALLBACKS = (
-    ("EvtDeviceD0Entry", "evt_device_d0_entry", ntstatus_of),
-    ("EvtDeviceD0EntryPostInterruptsEnabled", "evt_device_d0_entry_post_interrupts_enabled", ntstatus_of),
-    ("EvtDeviceD0Exit", "evt_device_d0_exit", ntstatus_of),
-    ("EvtDeviceD0ExitPreInterruptsDisabled", "evt_device_d0_exit_pre_interrupts_disabled", ntstatus_of),
-    ("EvtDevicePrepareHardware", "evt_device_prepare_hardware", ntstatus_of),
-    ("EvtDeviceReleaseHardware", "evt_device_release_hardware", ntstatus_of),
-    ("EvtDeviceSelfManagedIoCleanup", "evt_device_self_managed_io_cleanup", nothing),
-    ("EvtDeviceSelfManagedIoFlush", "evt_device_self_managed_io_flush", nothing),
-    ("EvtDeviceSelfManagedIoInit", "evt_device_self_managed_io_init", ntstatus_of),
-    ("EvtDeviceSelfManagedIoSuspend", "evt_device_self_managed_io_suspend", ntstatus_of),
-    ("EvtDeviceSelfManagedIoRestart", "evt_device_self_managed_io_restart", ntstatus_of),
-    ("EvtDeviceSurpriseRemoval", "evt_device_surprise_removal", nothing),
-    ("EvtDeviceQueryRemove", "evt_device_query_remove", ntstatus_of),
-    ("EvtDeviceQueryStop", "evt_device_query_stop", ntstatus_of),
-)
-SIZES = (0x90, 0x88)  # the second up to KMDF 1.9
+# WDF_DEVICE_PNP_STATE (model choice: the values are from memory).
+PNP_STATES = {
+    PnpState.Init: 0x105, PnpState.Started: 0x119, PnpState.Stopped: 0x11E, PnpState.Failed: 0x12E,
+    PnpState.SurpriseRemoved: 0x121, PnpState.Removed: 0x113,
+}  # fmt: skip
+WDF_DEVICE_FAILED_ATTEMPT_RESTART = 1
 
 
 class DeviceInitPointer(Struct, size=8):
@@ -50,23 +42,6 @@ class SysDevice(Device):
 
 
 @wdf
-def WdfDeviceInitSetPnpPowerEventCallbacks(
-    guest: Guest, init: Handle[DeviceInit], callbacks: Ptr[WDF_PNPPOWER_EVENT_CALLBACKS]
-) -> VOID:
-    """Another Size drops all of them without a word (facts §6.2)."""
-    if callbacks.Size not in SIZES:
-        guest.framework.note(f"WdfDeviceInitSetPnpPowerEventCallbacks: Size {callbacks.Size:#x} is neither 0x90 nor 0x88; "
-                             "every callback is dropped")  # fmt: skip
-        return
-    made: dict[str, Any] = {}
-    for field, name, result in CALLBACKS:
-        entry = getattr(callbacks, field)
-        if entry:
-            made[name] = guest.callback(entry, result)
-    guest.pnp_callbacks[init] = made
-
-
-@wdf
 def WdfDeviceCreate(
     guest: Guest, init: Ptr[DeviceInitPointer], attributes: Ptr[WDF_OBJECT_ATTRIBUTES] | None, device: Out[Handle[Device]]
 ) -> NTSTATUS:
@@ -75,8 +50,6 @@ def WdfDeviceCreate(
     if not isinstance(pending, DeviceInit):
         raise BugCheck(WDF_VIOLATION, 5, init.Init, why=f"WdfDeviceCreate was given {init.Init:#x} for a PWDFDEVICE_INIT")
     made = SysDevice.create(pending, attributes_of(guest, attributes, "WdfDeviceCreate"))
-    for name, callback in guest.pnp_callbacks.pop(pending, {}).items():
-        setattr(made, name, partial(callback, made))
     init.Init = 0
     device(made)
     return STATUS_SUCCESS
@@ -86,3 +59,115 @@ def WdfDeviceCreate(
 def WdfDeviceGetDriver(guest: Guest, device: Handle[Device]) -> Handle[Driver]:
     """WdfDeviceGetDriver."""
     return device.get_driver()  # type: ignore[no-any-return]
+
+
+@wdf
+def WdfDeviceGetDefaultQueue(guest: Guest, device: Handle[Device]) -> Handle[IoQueue]:
+    """WdfDeviceGetDefaultQueue: NULL without one."""
+    return device.get_default_queue()  # type: ignore[no-any-return]
+
+
+@wdf
+def WdfDeviceGetIoTarget(guest: Guest, device: Handle[Device]) -> Handle[IoTarget]:
+    """WdfDeviceGetIoTarget."""
+    return device.get_io_target()
+
+
+@wdf
+def WdfDeviceConfigureRequestDispatching(
+    guest: Guest, device: Handle[Device], queue: Handle[IoQueue], request_type: ULONG
+) -> NTSTATUS:
+    """WdfDeviceConfigureRequestDispatching."""
+    configure_request_dispatching(device, queue, request_type)
+    return STATUS_SUCCESS
+
+
+@wdf
+def WdfDeviceEnqueueRequest(guest: Guest, device: Handle[Device], request: Handle[Request]) -> NTSTATUS:
+    """WdfDeviceEnqueueRequest."""
+    device.enqueue_request(request)
+    return STATUS_SUCCESS
+
+
+@wdf
+def WdfDeviceGetFileObject(guest: Guest, device: Handle[Device], file: PVOID) -> Handle[FileObject]:
+    """WdfDeviceGetFileObject: NULL for no FILE_OBJECT of the device's."""
+    found = guest.behind.get(file)
+    return device.get_file_object(found) if isinstance(found, OpenFile) else None  # type: ignore[return-value]
+
+
+# States.
+
+
+@wdf
+def WdfDeviceGetDevicePnpState(guest: Guest, device: Handle[Device]) -> ULONG:
+    """WdfDeviceGetDevicePnpState: those of WDF_DEVICE_PNP_STATE in which a device rests."""
+    return PNP_STATES[device.get_device_pnp_state()]
+
+
+@wdf
+def WdfDeviceSetFailed(guest: Guest, device: Handle[Device], action: ULONG) -> VOID:
+    """WdfDeviceSetFailed."""
+    device.set_failed(action == WDF_DEVICE_FAILED_ATTEMPT_RESTART)
+
+
+@wdf
+def WdfDeviceStopIdleNoTrack(guest: Guest, device: Handle[Device], wait_for_d0: BOOLEAN) -> NTSTATUS:
+    """WdfDeviceStopIdle of drivers for KMDF up to 1.13."""
+    return device.stop_idle(wait_for_d0)
+
+
+@wdf
+def WdfDeviceResumeIdleNoTrack(guest: Guest, device: Handle[Device]) -> VOID:
+    """WdfDeviceResumeIdle of drivers for KMDF up to 1.13."""
+    device.resume_idle()
+
+
+@wdf
+def WdfDeviceStopIdleActual(
+    guest: Guest, device: Handle[Device], wait_for_d0: BOOLEAN, tag: PVOID, line: LONG, file: PVOID
+) -> NTSTATUS:
+    """WdfDeviceStopIdle: tags are not kept."""
+    return device.stop_idle(wait_for_d0)
+
+
+@wdf
+def WdfDeviceResumeIdleActual(guest: Guest, device: Handle[Device], tag: PVOID, line: LONG, file: PVOID) -> VOID:
+    """WdfDeviceResumeIdle: tags are not kept."""
+    device.resume_idle()
+
+
+@wdf
+def WdfDeviceGetSystemPowerAction(guest: Guest, device: Handle[Device]) -> ULONG:
+    """WdfDeviceGetSystemPowerAction."""
+    return device.get_system_power_action()
+
+
+# WDM.
+
+
+@wdf
+def WdfDeviceWdmGetDeviceObject(guest: Guest, device: Handle[Device]) -> PVOID:
+    """WdfDeviceWdmGetDeviceObject."""
+    return guest.part(WdmViews).device_object(device.wdm_get_device_object())
+
+
+@wdf
+def WdfDeviceWdmGetPhysicalDevice(guest: Guest, device: Handle[Device]) -> PVOID:
+    """WdfDeviceWdmGetPhysicalDevice."""
+    device.wdm_get_physical_device()
+    return guest.part(WdmViews).physical(device)
+
+
+@wdf
+def WdfDeviceWdmGetAttachedDevice(guest: Guest, device: Handle[Device]) -> PVOID:
+    """WdfDeviceWdmGetAttachedDevice."""
+    pdo = device.wdm_get_attached_device()
+    return guest.part(WdmViews).pdo(pdo) if pdo is not None else 0
+
+
+@wdf
+def WdfWdmDeviceGetWdfDeviceHandle(guest: Guest, device_object: PVOID) -> Handle[Device]:
+    """WdfWdmDeviceGetWdfDeviceHandle: NULL for a device object that is not the framework's."""
+    found = guest.behind.get(device_object)
+    return found if isinstance(found, Device) and not found.destroyed else None  # type: ignore[return-value]
