@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dirql import ntstatus
 from dirql.errors import UsageError
 from dirql.findings import defined_at
+from dirql.kernel.io_connect import DriverInterrupt
 from dirql.machine.port import Port
 from dirql.pci.dump_function import assumed_bars
 from dirql.pci.function import Fate, Function
@@ -33,7 +34,7 @@ class Observed:
 
     grant: Grant | None
     report: Report
-    interrupts: list[Interrupt]
+    interrupts: list[Interrupt | DriverInterrupt]
 
     def rows(self) -> list[InterruptRow]:
         """The interrupt objects with their counts as they are now."""
@@ -55,14 +56,16 @@ def observe(system: System, node: DevNode) -> Observed:
         return Observed(None, report, [])
     report.descriptors = describe(report.function, grant, assumed_bars(function))["descriptors"]
     report.served_by = _served_by(function)
-    interrupts = list(node.stack.device.interrupts) if isinstance(node.stack, PnpStateMachine) else []
-    report.interrupts = [_interrupt(i, grant, report.served_by) for i in interrupts]
+    own = _connected_by_driver(system, node, grant)
+    framework = list(node.stack.device.interrupts) if isinstance(node.stack, PnpStateMachine) else []
+    report.interrupts = [_interrupt(i, grant, report.served_by) for i in framework]
+    report.interrupts += [_kinterrupt(number, i, grant, report.served_by) for number, i in enumerate(own)]
     report.messages = [_message(fate, node.port, node.bus_device, grant) for fate in function.fates]
     if grant.line is not None:
         line = grant.line
         report.line = {"gsi": line.gsi, "vector": line.vector, "irql": line.irql, "cpus": _indexes(line.targets)}
     report.unserved = _unserved(function)
-    return Observed(grant, report, interrupts)
+    return Observed(grant, report, [*framework, *own])
 
 
 def finish(observed: list[Observed], system: System, node: DevNode) -> Report:
@@ -120,11 +123,13 @@ def _summary(one: Observed) -> dict[str, Any]:
     rows = one.rows()
     return {
         "kind": one.report.kind, "asked": one.report.asked, "granted": one.report.granted, "synthetic": one.report.synthetic,
-        "isr_calls": sum(row.isr_calls for row in rows), "dpc_calls": sum(row.dpc_calls for row in rows),
+        "isr_calls": sum(row.isr_calls for row in rows), "dpc_calls": sum(row.dpc_calls or 0 for row in rows),
     }  # fmt: skip
 
 
-def _counted(row: InterruptRow, interrupt: Interrupt) -> InterruptRow:
+def _counted(row: InterruptRow, interrupt: Interrupt | DriverInterrupt) -> InterruptRow:
+    if isinstance(interrupt, DriverInterrupt):
+        return replace(row, isr_calls=interrupt.count, isr_claimed=interrupt.claimed, isr_ns=interrupt.cpu_ns)
     return replace(
         row, isr_calls=interrupt.isr_calls, isr_claimed=interrupt.isr_claimed, isr_ns=interrupt.isr_ns,
         dpc_calls=interrupt.kdpc.count, dpc_ns=interrupt.kdpc.cpu_ns,
@@ -133,8 +138,7 @@ def _counted(row: InterruptRow, interrupt: Interrupt) -> InterruptRow:
 
 def _interrupt(interrupt: Interrupt, grant: Grant, served_by: dict[int, list[str]]) -> InterruptRow:
     info = interrupt.info
-    mine = (info.vector, info.target_processor_set)
-    message = next((m.message for m in grant.messages if (m.vector, m.targets) == mine), None)
+    message = _message_of(grant, info.vector, info.target_processor_set)
     serves = [interrupt.serves] if interrupt.serves else []
     if not serves and info.vector:
         serves = served_by.get(interrupt.message_number, [])
@@ -143,6 +147,34 @@ def _interrupt(interrupt: Interrupt, grant: Grant, served_by: dict[int, list[str
         tuple(serves), 0, 0, 0, 0, 0,
     )  # fmt: skip
     return _counted(row, interrupt)
+
+
+def _connected_by_driver(system: System, node: DevNode, grant: Grant) -> list[DriverInterrupt]:
+    """What stands behind the grant's vectors now and was connected for this PDO, in the order of the messages."""
+    granted: dict[int, int] = {}  # the processors of each vector
+    for given in (*grant.messages, *([grant.line] if grant.line is not None else ())):
+        granted[given.vector] = granted.get(given.vector, 0) | given.targets
+    found: dict[DriverInterrupt, int] = {}
+    for cpu in system.machine.cpus:
+        for vector, targets in granted.items():
+            for one in cpu.idt[vector] or ():
+                if isinstance(one, DriverInterrupt) and (one.device is node or (one.device is None and targets & cpu.bit)):
+                    message = _message_of(grant, vector, one.affinity)
+                    found[one] = len(grant.messages) if message is None else message
+    return sorted(found, key=found.__getitem__)
+
+
+def _kinterrupt(number: int, interrupt: DriverInterrupt, grant: Grant, served_by: dict[int, list[str]]) -> InterruptRow:
+    message = _message_of(grant, interrupt.vector, interrupt.affinity)
+    row = InterruptRow(
+        number, interrupt.name, message, interrupt.vector, tuple(_indexes(interrupt.affinity)), interrupt.irql,
+        tuple(served_by.get(message or 0, [])), 0, 0, 0, None, None, "KINTERRUPT",
+    )  # fmt: skip
+    return _counted(row, interrupt)
+
+
+def _message_of(grant: Grant, vector: int, targets: int) -> int | None:
+    return next((m.message for m in grant.messages if (m.vector, m.targets) == (vector, targets)), None)
 
 
 def _message(fate: Fate, port: Port, bus_device: BusDevice, grant: Grant) -> MessageRow:

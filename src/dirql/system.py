@@ -77,6 +77,9 @@ class System:
         self.stopped: Stop | None = None
         self.patience = 10.0  # s of real time that an image's code may get nowhere; 0 for ever
         self.max_instructions: int | None = None  # that images may run in all: counted, and slower
+        # Where an image's code may be interrupted: None at its calls and register accesses; 0 at every memory access too; N after
+        # every N instructions. To be set before `load`.
+        self.preempt: int | None = None
         self.guest: Guest | None = None  # where driver images run, once one is loaded
         self._drivers: list[tuple[Driver, Inf | None]] = []
         self._never_at_rest = False
@@ -120,6 +123,8 @@ class System:
         if self.guest is None:
             self.guest = Guest(self.kernel, self.framework)
             self.guest.overseer.patience = self.patience
+            if self.preempt is not None:
+                self.guest.processor.slice_by(self.preempt)
             if self.max_instructions is not None:
                 self.guest.processor.limit(self.max_instructions, self.guest.decoder.count)
         for name, value in stubs.items():

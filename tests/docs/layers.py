@@ -33,11 +33,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report":    {"findings"},
     "observe":   {"errors", "findings", "machine", "ntstatus", "pci", "pnp", "report", "wdf"},
     "system":    _ROOTS | {"hosts", "kernel", "machine", "observe", "pci", "pnp", "report", "user", "wdf"},
-    "scenario":  {"build", "device", "errors", "files", "hosts", "kernel", "machine", "ntstatus", "pci", "pnp", "report", "system",
+    "scenario":  {"build", "device", "errors", "files", "hosts", "kernel", "machine", "ntstatus", "pci", "pnp", "report",
+                  "system",
                   "wdf"},
     "bench":     {"build", "device", "errors", "hosts", "kernel", "machine", "ntstatus", "pci", "pnp", "system", "wdf"},
     "check":     {"build", "errors", "facts", "files", "hosts"},
-    "cli":       _ROOTS | {"bench", "build", "check", "device", "hosts", "machine", "pci", "pnp", "report", "scenario", "system", "wdf"},
+    "cli":       _ROOTS | {"bench", "build", "check", "device", "hosts", "machine", "pci", "pnp", "report", "scenario",
+                           "system", "wdf"},
     "__main__":  {"cli"},
 }
 # fmt: on

@@ -15,6 +15,7 @@ from dirql import ntstatus
 from dirql.build import build_driver
 from dirql.pnp.grant import GrantChoice
 from dirql.report.model import Report
+from dirql.report.words import sources
 from dirql.scenario.play import run
 from dirql.scenario.steps import Step
 from dirql.scenario.values import DeviceSource, DriverSource, Scenario
@@ -56,6 +57,10 @@ def fates(report: Report) -> list[tuple[Any, ...]]:
     return [(m.entry, m.message, m.sent, m.delivered, m.merged, m.dropped, m.cpus) for m in report.messages]
 
 
+def served(report: Report) -> list[tuple[Any, ...]]:
+    return [(i.object, i.message, i.vector, i.cpus, i.irql, sources(i.serves), i.isr_calls, i.isr_claimed) for i in report.interrupts]
+
+
 WAYS = {
     "FULLY_SPECIFIED": (GrantChoice.all(), GrantChoice.messages(3), GrantChoice.one(), GrantChoice.line()),
     "MESSAGE_BASED": (GrantChoice.all(), GrantChoice.messages(3), GrantChoice.one(), GrantChoice.line()),
@@ -73,6 +78,8 @@ def test_what_a_driver_connects_itself_is_served_as_well(image: Image, kind: str
     assert own.clean, (own.status_name, own.failure, own.findings, own.bugcheck, own.unserved)
     assert fates(own) == fates(framework)
     assert own.descriptors == framework.descriptors
+    assert served(own) == served(framework)
+    assert {(i.kind, i.dpc_calls, i.dpc_ns) for i in own.interrupts} == {("KINTERRUPT", None, None)}
     assert (own.registers_read_at_dirql > 0) is (grant.kind == "line")
 
 
@@ -89,6 +96,8 @@ def test_a_WDM_driver_is_rebalanced_as_the_framework_s_is(image: Image, way: str
     assert own.clean, (own.status_name, own.failure, own.findings, own.bugcheck, own.unserved)
     assert fates(own) == fates(framework)
     assert [grant["granted"] for grant in own.grants] == [grant["granted"] for grant in framework.grants]
+    assert [grant["isr_calls"] for grant in own.grants] == [grant["isr_calls"] for grant in framework.grants]
+    assert served(own) == served(framework)
 
 
 @pytest.mark.parametrize("way", ["FULLY_SPECIFIED", "MESSAGE_BASED"])

@@ -200,3 +200,9 @@ def test_in_any_order_of_events_both_end_as_well_as_the_other(both: Both, name: 
     python, image = both(replace(scenario(name), costs=Costs(), seed=seed))
     assert image.clean and python.clean
     assert all(message.balanced for message in (*python.messages, *image.messages))
+
+
+@pytest.mark.parametrize("preempt", [0, 1, 50])
+def test_where_code_may_be_interrupted_changes_nothing_in_the_usual_order(both: Both, preempt: int) -> None:
+    python, image = both(replace(scenario("multiqueue/nine_messages"), preempt=preempt))
+    assert differences(python, image) == {}

@@ -20,6 +20,13 @@ def interrupt(index: int, message: int | None = 0, vector: int = 0x51, **more: A
     return replace(row, **more)
 
 
+def kinterrupt(number: int, message: int | None = 0, **more: Any) -> InterruptRow:
+    """One that the driver connected itself."""
+    name = f"message{number} of card"
+    row = InterruptRow(number, name, message, 0x51, (0,), 5, ("admin",), 3, 3, 300, None, None, "KINTERRUPT")
+    return replace(row, **more)
+
+
 def message(entry: int, aimed: int | None, sent: int = 0, **more: Any) -> MessageRow:
     row = MessageRow(entry, aimed, sent, sent, 0, 0, 0, 0, 0, {}, (0,) if sent else ())
     return replace(row, **more)
@@ -159,3 +166,42 @@ def test_processors_that_do_not_fit_end_in_a_sign() -> None:
     lines = section(render(said), "Messages")
     assert [line.rstrip()[-1] for line in (lines[1], lines[3])] == ["…", "…"]
     assert {len(lines[1]), len(lines[3])} == {80}
+
+
+def test_a_KINTERRUPT_that_the_driver_connected_itself_is_called_one() -> None:
+    text = render(report(interrupts=[kinterrupt(0), kinterrupt(1, 1)], messages=[message(0, 0), message(1, 1)]))
+    assert section(text, "Map") == [
+        "entry  message  vector  cpus  IRQL  KINTERRUPT  serves",
+        "    0        0    0x51     0     5  0           admin",
+        "    1        1    0x51     0     5  1           admin",
+    ]
+
+
+def test_a_KINTERRUPT_behind_a_line_is_called_one() -> None:
+    line = {"gsi": 16, "vector": 0x51, "irql": 5, "cpus": [0]}
+    text = render(report(kind="line", line=line, interrupts=[kinterrupt(0, None)]))
+    assert section(text, "Map") == [
+        "  line  vector  cpus  IRQL  KINTERRUPT  serves",
+        "GSI 16    0x51     0     5  0           admin",
+    ]
+
+
+def test_objects_of_both_kinds_say_which_they_are() -> None:
+    rows = [interrupt(0), interrupt(1, None, 0), kinterrupt(0, 1)]
+    text = render(report(interrupts=rows, messages=[message(0, 0), message(1, 1)]))
+    assert section(text, "Map")[:3] == [
+        "entry  message  vector  cpus  IRQL  object         serves",
+        "    0        0    0x51     0     5  WDFINTERRUPT 0  queue 0".replace("  object         ", "  object          "),
+        "    1        1    0x51     0     5  KINTERRUPT 0    admin",
+    ]
+    assert [one.split("  ")[0].strip() for one in section(text, "Interrupt objects")] == []
+
+
+def test_the_DPCs_of_a_KINTERRUPT_are_left_out_since_nobody_knows_them() -> None:
+    text = render(report(interrupts=[kinterrupt(0), kinterrupt(1, 1)]))
+    assert section(text, "Interrupt objects") == [
+        "object  ISR calls  claimed  ISR ns  per call  DPC calls  DPC ns  per call",
+        "     0          3        3     300       100",
+        "     1          3        3     300       100",
+        " total          6        6     600       100",
+    ]

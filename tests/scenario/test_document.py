@@ -32,12 +32,14 @@ def refused(text: str) -> str:
 
 @pytest.mark.parametrize(("text", "error"), [
     ("[machine]\ncpu = 4\n",
-     "2: [machine] cpu = 4: there is no such key; did you mean cpus? keys: costs, cpus, memory, seed, windows"),
+     "2: [machine] cpu = 4: there is no such key; did you mean cpus? keys: costs, cpus, memory, preempt, seed, windows"),
     ("[machin]\n", f"1: [machin]: there is no such section; did you mean machine? sections: {SECTIONS_KNOWN}"),
     ("[machine]\n\ncpus = 65\n", "3: [machine] cpus = 65: out of range; write 1 to 64"),
     ("[machine]\ncpus = true\n", "2: [machine] cpus = true: it has the wrong type; write a whole number"),
     ("[machine]\ncpus = 4.0\n", "2: [machine] cpus = 4.0: it has the wrong type; write a whole number"),
     ("[machine]\nwindows = \"12\"\n", "2: [machine] windows = '12': there is no such choice; write one of 10, 11"),
+    ("[machine]\npreempt = \"often\"\n", "2: [machine] preempt = 'often': there is no such choice; write one of calls, memory"),
+    ("[machine]\npreempt = 0\n", "2: [machine] preempt = 0: out of range; write 1 to 0x100000000"),
     ("[machine]\nmemory = 0x20_0001\n", "2: [machine] memory = 0x200001: no whole number of pages; write a multiple of 0x1000"),
     ("[machine.costs]\nregister_raed = 1\n",
      f"2: [machine.costs] register_raed = 1: there is no such key; did you mean register_read? keys: {COSTS}"),

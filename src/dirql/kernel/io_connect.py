@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
 
 __all__ = [
-    "AssignedInterrupt", "ConnectedMessage", "InterruptMessageInfo", "PhysicalDevice", "connect_fully_specified", "connect_line",
-    "connect_messages", "connect_messages_or_line", "disconnect_messages",
+    "AssignedInterrupt", "ConnectedMessage", "DriverInterrupt", "InterruptMessageInfo", "PhysicalDevice",
+    "connect_fully_specified", "connect_line", "connect_messages", "connect_messages_or_line", "disconnect_messages",
 ]  # fmt: skip
 
 ServiceRoutine = Callable[[KInterrupt, Any], bool]
@@ -62,6 +62,13 @@ class PhysicalDevice(Protocol):
         """The line granted."""
 
 
+class DriverInterrupt(KInterrupt):
+    """A KINTERRUPT that a driver connected itself; `device` is the PDO that it named, None in the older form."""
+
+    __slots__ = ("device",)
+    device: PhysicalDevice | None
+
+
 @dataclass(frozen=True)
 class ConnectedMessage:
     """IO_INTERRUPT_MESSAGE_INFO_ENTRY."""
@@ -81,7 +88,8 @@ class InterruptMessageInfo:
 @ddi("IoConnectInterruptEx")
 def connect_fully_specified(
     kernel: Kernel, routine: ServiceRoutine, context: Any, *, vector: int, irql: int, synchronize_irql: int, affinity: int,
-    latched: bool, share: bool, lock: SpinLock | None = None, group: int = 0, name: str = "interrupt",
+    latched: bool, share: bool, lock: SpinLock | None = None, group: int = 0, device: PhysicalDevice | None = None,
+    name: str = "interrupt",
 ) -> KInterrupt:  # fmt: skip
     """CONNECT_FULLY_SPECIFIED and CONNECT_FULLY_SPECIFIED_GROUP: everything as the caller says. An Irql and a SynchronizeIrql
     of PASSIVE_LEVEL ask for a passive-level interrupt."""
@@ -90,7 +98,8 @@ def connect_fully_specified(
     if group or not affinity & (1 << len(kernel.machine.cpus)) - 1:
         raise StatusError(ntstatus.STATUS_INVALID_PARAMETER_10, f"no processor in affinity {affinity:#x} of group {group}")
     assigned = AssignedInterrupt(vector, irql, affinity, latched, share)
-    return _connect(kernel, routine, context, assigned, synchronize_irql, lock, name, passive=not irql and not synchronize_irql)
+    passive = not irql and not synchronize_irql
+    return _connect(kernel, device, routine, context, assigned, synchronize_irql, lock, name, passive=passive)
 
 
 @ddi("IoConnectInterruptEx")
@@ -138,7 +147,7 @@ def _connect_line(
     if assigned is None:
         raise StatusError(ntstatus.STATUS_NOT_FOUND, f"{device.name} has no interrupt")
     irql = synchronize_irql or assigned.irql
-    return _connect(kernel, routine, context, assigned, irql, lock, f"interrupt of {device.name}")
+    return _connect(kernel, device, routine, context, assigned, irql, lock, f"interrupt of {device.name}")
 
 
 def _connect_messages(
@@ -153,7 +162,7 @@ def _connect_messages(
         irql = info.unified_irql if lock is not None else synchronize_irql or assigned.irql
         try:
             interrupt = _connect(
-                kernel, _of_message(routine, number), context, assigned, irql, lock, f"message{number} of {device.name}"
+                kernel, device, _of_message(routine, number), context, assigned, irql, lock, f"message{number} of {device.name}"
             )
         except StatusError:
             _disconnect(kernel, info.entries)
@@ -170,14 +179,15 @@ def _of_message(routine: MessageServiceRoutine, number: int) -> ServiceRoutine:
 
 
 def _connect(
-    kernel: Kernel, routine: ServiceRoutine, context: Any, assigned: AssignedInterrupt, synchronize_irql: int,
-    lock: SpinLock | None, name: str, *, passive: bool = False,
+    kernel: Kernel, device: PhysicalDevice | None, routine: ServiceRoutine, context: Any, assigned: AssignedInterrupt,
+    synchronize_irql: int, lock: SpinLock | None, name: str, *, passive: bool = False,
 ) -> KInterrupt:  # fmt: skip
-    interrupt = KInterrupt(
+    interrupt = DriverInterrupt(
         kernel, routine, context, vector=assigned.vector, irql=assigned.irql, synchronize_irql=synchronize_irql,
         affinity=assigned.affinity & (1 << len(kernel.machine.cpus)) - 1, latched=assigned.latched, share=assigned.share,
         lock=lock, passive=passive, name=name,
     )  # fmt: skip
+    interrupt.device = device
     status = kernel.interrupts.establish(interrupt)
     if not ntstatus.nt_success(status):
         raise StatusError(status, f"{name}, vector {assigned.vector:#x}")

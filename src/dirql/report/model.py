@@ -13,8 +13,9 @@ __all__ = ["InterruptRow", "MessageRow", "Report"]
 
 @dataclass(frozen=True)
 class InterruptRow:
-    """One WDFINTERRUPT. `message` is the OS message that feeds it, None for a line or without a resource; `vector` 0 means
-    that it has no resource. Times are virtual ns, summed over all calls."""
+    """One WDFINTERRUPT, or a KINTERRUPT that the driver connected itself. `message` is the OS message that feeds it, None for
+    a line or without a resource; `vector` 0 means that it has no resource. Times are virtual ns, summed over all calls; which
+    DPCs belong to a KINTERRUPT is the driver's to know, so they are None."""
 
     object: int
     name: str
@@ -26,8 +27,9 @@ class InterruptRow:
     isr_calls: int
     isr_claimed: int
     isr_ns: int
-    dpc_calls: int
-    dpc_ns: int
+    dpc_calls: int | None
+    dpc_ns: int | None
+    kind: str = "WDFINTERRUPT"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ MANY = 32  # rows; a longer table is folded
 HEAD, TAIL = 20, 4  # rows that a table still too long keeps
 INSUFFICIENT_RESOURCES = 0xC000_009A
 KINDS = {"msi-x": "MSI-X", "msi": "MSI", "line": "a line", "none": "no interrupt"}
-OBJECT = ("IRQL", "WDFINTERRUPT", "serves")
 COUNTS = ("sent", "delivered", "merged", "latched", "withdrawn", "swallowed", "dropped")
 LOST = ("swallowed", "dropped")
 
@@ -134,7 +133,9 @@ def _line_map(page: Page, line: dict[str, Any], interrupts: Sequence[InterruptRo
     page.heading("Map", "line → vector → processors → interrupt object → what it serves")
     served: list[InterruptRow | None] = [row for row in interrupts if row.vector == line["vector"]]
     where: Row = [f"GSI {line['gsi']}", f"{line['vector']:#x}", ranges(line["cpus"]), str(line["irql"])]
-    page.table(["line", "vector", "cpus", *OBJECT], [[*where, *_object(row)] for row in served or [None]], left=OBJECT[1:])
+    head = _object_head(interrupts)
+    rows = [[*where, *_object(row, head)] for row in served or [None]]
+    page.table(["line", "vector", "cpus", "IRQL", head, "serves"], rows, left=[head, "serves"])
 
 
 def _message_map(page: Page, report: Report) -> None:
@@ -143,14 +144,16 @@ def _message_map(page: Page, report: Report) -> None:
     what = "MSI-X table entry → OS message" if entries else "MSI message"
     page.heading("Map", f"{what} → vector → processors → interrupt object")
     shown = [row for row in report.messages if entries or row.message is not None]
+    head = _object_head(report.interrupts)
     rows = []
     for group in runs(shown, lambda a, b: a.message == b.message or (a.message not in objects and b.message not in objects)):
         row = next((objects[one.message] for one in group if one.message in objects), None)
         messages = [one.message for one in group if one.message is not None]
         first: Row = [ranges(messages)]
         where: Row = [f"{row.vector:#x}", ranges(row.cpus), str(row.irql)] if row is not None else ["-", "-", "-"]
-        rows.append([*([_span([one.entry for one in group])] if entries else []), *first, *where, *_object(row)])
-    page.table([*(["entry"] if entries else []), "message", "vector", "cpus", *OBJECT], _shortened(rows), left=OBJECT[1:])
+        rows.append([*([_span([one.entry for one in group])] if entries else []), *first, *where, *_object(row, head)])
+    heads = [*(["entry"] if entries else []), "message", "vector", "cpus", "IRQL", head, "serves"]
+    page.table(heads, _shortened(rows), left=[head, "serves"])
     idle = [row.object for row in report.interrupts if not row.vector]
     if idle:
         page.words(f"without a resource, so never connected: WDFINTERRUPT {ranges(idle)}")
@@ -160,11 +163,18 @@ def _message_map(page: Page, report: Report) -> None:
         page.words(f"{many}, and aimed at message 0")
 
 
-def _object(row: InterruptRow | None) -> Row:
+def _object_head(interrupts: Sequence[InterruptRow]) -> str:
+    """What the objects are; they say it themselves where the driver has both."""
+    kinds = {row.kind for row in interrupts} or {"WDFINTERRUPT"}
+    return kinds.pop() if len(kinds) == 1 else "object"
+
+
+def _object(row: InterruptRow | None, head: str) -> Row:
     if row is None:
         return [Text("none", BAD), "-"]
-    name = "" if row.name == f"interrupt{row.object}" else f" {clean(row.name)}"
-    return [f"{row.object}{name}", serves(row.serves) or "-"]
+    kind = "" if head == row.kind else f"{row.kind} "
+    name = "" if row.kind == "KINTERRUPT" or row.name == f"interrupt{row.object}" else f" {clean(row.name)}"
+    return [f"{kind}{row.object}{name}", serves(row.serves) or "-"]
 
 
 def _messages(page: Page, report: Report) -> None:
@@ -217,14 +227,18 @@ def _interrupts(page: Page, report: Report) -> None:
         return
     page.heading("Interrupt objects", "calls, and virtual time in ns")
     lines: list[Row] = []
-    for group in runs(rows, lambda a, b: not (a.isr_calls or a.dpc_calls or b.isr_calls or b.dpc_calls)):
+    head = _object_head(rows)
+    for group in runs(rows, lambda a, b: a.kind == b.kind and not (a.isr_calls or a.dpc_calls or b.isr_calls or b.dpc_calls)):
         first = group[0]
-        lines.append([_span([one.object for one in group]), *_calls(first)])
+        kind = f"{first.kind} " if head == "object" else ""
+        lines.append([kind + _span([one.object for one in group]), *_calls(first)])
     lines = _shortened(lines)
     if len(rows) > 1:
+        known = [r for r in rows if r.dpc_calls is not None]
         total = InterruptRow(
             0, "", None, 0, (), 0, (), sum(r.isr_calls for r in rows), sum(r.isr_claimed for r in rows),
-            sum(r.isr_ns for r in rows), sum(r.dpc_calls for r in rows), sum(r.dpc_ns for r in rows),
+            sum(r.isr_ns for r in rows), sum(r.dpc_calls or 0 for r in known) if known else None,
+            sum(r.dpc_ns or 0 for r in known) if known else None,
         )  # fmt: skip
         lines.append([Text("total", STRONG), *_calls(total)])
     page.table(["object", "ISR calls", "claimed", "ISR ns", "per call", "DPC calls", "DPC ns", "per call"], lines)
@@ -234,8 +248,15 @@ def _calls(row: InterruptRow) -> Row:
     unclaimed = row.isr_calls and row.isr_claimed < row.isr_calls
     return [
         count(row.isr_calls), Text(count(row.isr_claimed), BAD) if unclaimed else count(row.isr_claimed), count(row.isr_ns),
-        _each(row.isr_ns, row.isr_calls), count(row.dpc_calls), count(row.dpc_ns), _each(row.dpc_ns, row.dpc_calls),
+        _each(row.isr_ns, row.isr_calls), *_dpcs(row),
     ]  # fmt: skip
+
+
+def _dpcs(row: InterruptRow) -> Row:
+    """Empty where nobody knows."""
+    if row.dpc_calls is None or row.dpc_ns is None:
+        return ["", "", ""]
+    return [count(row.dpc_calls), count(row.dpc_ns), _each(row.dpc_ns, row.dpc_calls)]
 
 
 def _each(ns: int, calls: int) -> str:

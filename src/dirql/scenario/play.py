@@ -64,6 +64,7 @@ class Play:
             line = scenario.lines.get("machine.memory", "")
             raise InputError(scenario.source, line, what, "ask for fewer bytes than this machine has") from None
         self.system.patience, self.system.max_instructions = watchdog, max_instructions
+        self.system.preempt = scenario.preempt
         self._stubs = stubs or {}
         self.cards: list[_Card] = []
         with self._watched():

@@ -73,6 +73,7 @@ class Scenario:
     windows: str = "11"
     seed: int | None = None
     memory: int = 64 << 20
+    preempt: int | None = None
     costs: Costs = field(default_factory=Costs)
     verify_kmdf: bool = False
     verify_driver: bool = False
@@ -143,11 +144,19 @@ def _machine(table: Table) -> dict[str, Any]:
         "seed": table.integer("seed", 0, 0, (1 << 64) - 1) if "seed" in table else None,
         "memory": memory,
         "costs": table.read("costs", _costs) or Costs(),
+        "preempt": _preempt(table),
     }
     if memory % PAGE:
         raise table.wrong("memory", "no whole number of pages", f"write a multiple of {PAGE:#x}")
-    table.done(["seed"])
+    table.done(["seed", "preempt"])
     return values
+
+
+def _preempt(table: Table) -> int | None:
+    """Where an image's code may be interrupted: "calls" (and register accesses), "memory", or every so many instructions."""
+    if isinstance(table.values.get("preempt", ""), str):
+        return {"calls": None, "memory": 0}[table.text("preempt", "calls", ("calls", "memory"))]
+    return table.integer("preempt", 1, 1, 1 << 32)
 
 
 def _costs(table: Table) -> Costs:

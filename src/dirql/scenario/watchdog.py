@@ -50,7 +50,7 @@ class Watchdog:
         self.stop = _stop_after(seconds)
         self._seen: object = None
         self._idle = 0  # ticks without progress
-        self._watching = False
+        self._watching = self._looking = False
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -81,9 +81,16 @@ class Watchdog:
                 sys.settrace(tracing)
 
     def _on_alarm(self, _: int, frame: FrameType | None) -> None:
-        if self._stalled(frame):
-            if self._idle > TICKS:
+        if self._looking:  # the next tick came before this one was dealt with
+            return
+        self._looking = True
+        try:
+            stalled = self._stalled(frame)
+            if stalled and self._idle > TICKS:
                 self._insist(frame)
+        finally:
+            self._looking = False
+        if stalled:
             raise self.stop()
 
     @contextmanager

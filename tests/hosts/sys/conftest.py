@@ -14,6 +14,7 @@ from dirql.hosts.sys.address_space import Area
 from dirql.hosts.sys.guest import Frame, Guest
 from dirql.hosts.sys.load import declare_routines
 from dirql.hosts.sys.page_table import Rights
+from dirql.machine.chooser import Chooser
 from dirql.machine.memory import PAGE_SIZE
 from dirql.system import System
 
@@ -101,10 +102,21 @@ class World:
         return self.system.call(map_them)
 
 
-@pytest.fixture
-def world() -> World:
+def build_world(chooser: Chooser | None = None) -> World:
     """Two processors and a card."""
     declare_routines()
-    system = System(2, memory=16 << 20)
+    system = System(2, memory=16 << 20, chooser=chooser)
     card = system.plug(MultiQueue())
     return World(system, Guest(system.kernel, system.framework), card)
+
+
+@pytest.fixture
+def world() -> World:
+    """Events in their usual order."""
+    return build_world()
+
+
+@pytest.fixture
+def make_world() -> Callable[[Chooser], World]:
+    """A world for a chooser."""
+    return build_world

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from dirql.machine.chooser import RandomChooser
+
 RET = b"\xc3"
 
 
@@ -66,3 +70,53 @@ def test_code_may_not_be_written_and_data_not_executed(world: Any) -> None:
     world.system.kernel.dispatcher.create(lambda _: world.guest.call(pool.start), None, "runs data")
     world.system.run()
     assert str(world.system.stopped).startswith("bugcheck 0xfc")
+
+
+def counting(world: Any, how: int | None) -> int:
+    """Two processors add 1 to a number 20 times each without a lock, in an order that a seed chooses; what is lost."""
+    if how is not None:
+        world.guest.processor.slice_by(how)
+    kernel, guest = world.system.kernel, world.guest
+    number = world.place(bytes(64))
+    # again: mov rax, [rcx]; inc rax; mov [rcx], rax; dec rdx; jnz again
+    code = world.place(b"\x48\x8b\x01\x48\xff\xc0\x48\x89\x01\x48\xff\xca\x75\xf2" + RET)
+    for name in ("a", "b"):
+        kernel.dispatcher.create(lambda _: guest.call(code, number, 20), None, name)
+    world.system.run()
+    assert world.system.stopped is None
+    return 40 - int.from_bytes(guest.space.read(number, 8), "little")
+
+
+@pytest.mark.parametrize(("how", "loses"), [(None, False), (1, True), (3, True), (0, True)])
+def test_code_is_preempted_between_its_calls_only_where_that_was_asked_for(
+    make_world: Any, how: int | None, loses: bool
+) -> None:
+    assert (counting(make_world(RandomChooser(7)), how) > 0) is loses
+
+
+@pytest.mark.parametrize("how", [1, 5, 0])
+def test_an_atomic_addition_loses_nothing_however_often_it_is_preempted(make_world: Any, how: int) -> None:
+    world = make_world(RandomChooser(3))
+    world.guest.processor.slice_by(how)
+    kernel, guest = world.system.kernel, world.guest
+    number = world.place(bytes(64))
+    code = world.place(b"\xf0\x48\xff\x01\x48\xff\xca\x75\xf7" + RET)  # again: lock inc qword [rcx]; dec rdx; jnz again
+    for name in ("a", "b"):
+        kernel.dispatcher.create(lambda _: guest.call(code, number, 20), None, name)
+    world.system.run()
+    assert int.from_bytes(guest.space.read(number, 8), "little") == 40
+
+
+@pytest.mark.parametrize("how", [1, 2, 0])
+def test_calls_and_register_accesses_happen_once_however_often_code_is_preempted(make_world: Any, how: int) -> None:
+    world = make_world(RandomChooser(1))
+    world.guest.processor.slice_by(how)
+    registers, calls = world.registers(), []
+    routine = world.function(lambda value: calls.append(value), 1)
+    # push rbx; sub rsp, 0x20; mov rbx, rcx; mov rcx, 5; call rdx; mov dword [rbx], 9; mov eax, [rbx + 8]; add rsp, 0x20; pop rbx
+    code = (b"\x53\x48\x83\xec\x20\x48\x89\xcb\x48\xc7\xc1\x05\x00\x00\x00\xff\xd2\xc7\x03\x09\x00\x00\x00\x8b\x43\x08"
+            b"\x48\x83\xc4\x20\x5b") + RET  # fmt: skip
+    assert world.run(code, registers, routine) == 0x5566_7788
+    world.system.run()
+    assert calls == [5]
+    assert sorted(world.accesses) == [("read", 8, 4, 0), ("write", 0, 4, 9)]

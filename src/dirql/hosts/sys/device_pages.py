@@ -25,6 +25,7 @@ __all__ = ["Access", "DeviceMapping", "DevicePages"]
 READ_WRITE = Rights.READ | Rights.WRITE
 READERS = {1: IoSpace.read_register_uchar, 2: IoSpace.read_register_ushort, 4: IoSpace.read_register_ulong,
            8: IoSpace.read_register_ulong64}  # fmt: skip
+WIDEST = (0, 1, 2, 2, 4, 4, 4, 4)  # access within so many bytes
 WRITERS = {1: IoSpace.write_register_uchar, 2: IoSpace.write_register_ushort, 4: IoSpace.write_register_ulong,
            8: IoSpace.write_register_ulong64}  # fmt: skip
 
@@ -117,7 +118,7 @@ class DevicePages:
         mapping = self._mapping_of[offset >> PAGE_SHIFT]
         at = offset - (mapping.trap_page << PAGE_SHIFT) - (mapping.region.start & PAGE_SIZE - 1)
         while size:
-            part = next(width for width in (8, 4, 2, 1) if width <= size)
+            part = 8 if size >= 8 else WIDEST[size]
             if writes:
                 WRITERS[part](mapping.io_space, at, value & (1 << 8 * part) - 1)
                 access.written.append((offset, part))

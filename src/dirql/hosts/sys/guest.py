@@ -50,7 +50,7 @@ from dirql.wdf.object import Object
 __all__ = ["Frame", "Guest"]
 
 P = TypeVar("P")
-HALT, ASKED, DEVICE = Exit.HALT, Exit.ASKED, Exit.DEVICE  # an enumeration's member is looked up slowly
+HALT, ASKED, DEVICE, SLICE = Exit.HALT, Exit.ASKED, Exit.DEVICE, Exit.SLICE  # an enumeration's member is looked up slowly
 
 QWORD = Struct("<Q")
 CALL_FRAME = Struct("<5Q")  # the return address and the home of four arguments
@@ -177,6 +177,7 @@ class Guest:
         registers, pages = processor.registers, self.pages
         base, thunks, returned = stubs.base, stubs.thunks, stubs.returns + 1
         access: Access | None = None
+        sliced = processor.slice
         while True:
             if access is not None or devices.current is not None:
                 devices.enter(access)
@@ -186,6 +187,8 @@ class Guest:
             stop = processor.go()
             if stop is ASKED:
                 stop = self.overseer.asked(activation, stack)
+            elif sliced and stop is HALT and not stubs.stopped_at(registers[0]) and not self.traps.watches(registers[0] - 1):
+                stop = SLICE
             rip, rcx, rdx, r8, r9, rsp, rax = registers
             stack.top = rsp
             try:
@@ -219,6 +222,11 @@ class Guest:
     def _stopped(self, stop: Exit, rip: int) -> tuple[int, Access | None]:
         """Neither a call nor a return. Where the driver goes on if that is not where it stopped, and what its instruction has
         done so far."""
+        if stop is SLICE:
+            scheduler, cpu = self.machine.scheduler, self.machine.cpu
+            if scheduler.due(cpu):
+                scheduler.point(cpu)
+            return rip, None
         if stop is not DEVICE:
             self.traps.take(stop, rip)
             return 0, None

@@ -166,7 +166,7 @@ class Overseer:
     def _halted(self, guest: Guest) -> bool:
         """It stands behind a `hlt` of dirql's own."""
         rip = guest.processor.registers[0]
-        return rip == guest.stubs.returns + 1 or guest.stubs.index(rip - 1) is not None or guest.traps.watches(rip - 1)
+        return guest.stubs.stopped_at(rip) or guest.traps.watches(rip - 1)
 
     def _let_others(self, guest: Guest) -> None:
         activation = guest.processor.current

@@ -48,9 +48,10 @@ class Exit(IntEnum):
     INVALID = 4  # no such instruction
     ASKED = 5  # somebody called `stop`
     BLOCK = 6  # before a block that `new_block` wants to see changed
+    SLICE = 7  # so many instructions were run, or memory is to be accessed: see `slice_by`
 
 
-HALT, ASKED = Exit.HALT, Exit.ASKED  # an enumeration's member is looked up slowly
+HALT, ASKED, SLICE = Exit.HALT, Exit.ASKED, Exit.SLICE  # an enumeration's member is looked up slowly
 
 
 class DevicePages(Protocol):
@@ -141,7 +142,8 @@ class Processor:
         self.runs = 0  # how often `go` was entered and left
         self._written: set[int] | None = None
         self.left = 0  # instructions, where they are limited
-        self._count = 0  # instructions that `go` may run; 0 for no limit
+        self._count = self.slice = 0  # instructions that `go` may run; 0 for no limit
+        self._passes = 0  # the instruction whose memory accesses are not told again
         self._spare: list[Any] = []
         self._until = until
         self._prepare()
@@ -260,7 +262,23 @@ class Processor:
         try:
             return self.go()
         finally:
-            self._asked, self._count = False, 0
+            self._asked, self._count = False, self.slice
+
+    def slice_by(self, instructions: int) -> None:
+        """Stop after every so many instructions, or (0) before every instruction that accesses memory: with HALT after
+        instructions, where the caller knows better than to take it for a hlt, and with SLICE before an access. To be called
+        before the first `go`: what was translated without it is not told."""
+        self.slice = self._count = instructions
+        if not instructions:
+            self._uc.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._accessed)
+
+    def _accessed(self, uc: Any, access: int, physical: int, size: int, value: int, _: Any) -> None:
+        """Of an instruction that reads, nothing has happened; a write has, and happens again with the same value."""
+        if physical < TRAP_BASE:
+            rip = int(uc.reg_read(x86.UC_X86_REG_RIP))
+            if rip != self._passes:
+                self._passes, self._event = rip, SLICE
+                uc.emu_stop()
 
     def answered(self) -> None:
         """After ASKED."""

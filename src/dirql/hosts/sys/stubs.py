@@ -84,6 +84,11 @@ class Stubs:
         index = address - self.base >> 4
         return index if 0 <= index < len(self.thunks) else None
 
+    def stopped_at(self, rip: int) -> bool:
+        """True right behind the hlt of a stub."""
+        at = rip - 1 - self.base
+        return rip == self.returns + 1 or (not at % SPACING and 0 <= at // SPACING < len(self.thunks))
+
     def words(self, address: int) -> str:
         """`ntoskrnl!KeStallExecutionProcessor`; "" where no stub is."""
         index = self.index(address)

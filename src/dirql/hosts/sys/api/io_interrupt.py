@@ -123,7 +123,7 @@ def _fully_specified(guest: Guest, given: IO_CONNECT_INTERRUPT_FULLY_SPECIFIED_P
     return connect_fully_specified(
         guest.kernel, _service(guest, given.ServiceRoutine), given.ServiceContext, vector=given.Vector, irql=given.Irql,
         synchronize_irql=given.SynchronizeIrql, affinity=given.ProcessorEnableMask, latched=given.InterruptMode == LATCHED,
-        share=bool(given.ShareVector), lock=_lock(guest, given.SpinLock), group=group,
+        share=bool(given.ShareVector), lock=_lock(guest, given.SpinLock), group=group, device=device,
         name=f"interrupt {given.Vector:#x} of {device.name}",
     )  # fmt: skip
 
