@@ -1,4 +1,7 @@
-"""Makes reports: looks at a system at rest and takes down what the report shows."""
+"""Makes reports: looks at a system at rest and takes down what the report shows.
+
+Limits: a KINTERRUPT that a driver connected itself is shown while it is connected; its counts go with it.
+"""
 
 from __future__ import annotations
 

@@ -157,6 +157,11 @@ def test_no_register_access_makes_edu_raise(plug: Any, accesses: list[tuple[int,
     assert all(fate.balanced for fate in rig.device.fates)
 
 
+def test_both_units_share_the_one_message(plug: Any) -> None:
+    rig = plug(Edu())
+    assert rig.device.served_by() == {0: ["factorial", "DMA"]}
+
+
 DUMP = Path(__file__).parents[2] / "examples" / "dumps" / "qemu-e1000e-nvme.txt"
 SET_BY_SOFTWARE = {
     0x04: (2, 0x0103, "Command: decoding, SERR#"),

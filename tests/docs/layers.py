@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "build":     {"errors", "facts"},
     "user":      {"errors", "kernel", "ntstatus", "wdf"},
     "report":    {"findings"},
-    "observe":   {"errors", "findings", "machine", "ntstatus", "pci", "pnp", "report", "wdf"},
+    "observe":   {"errors", "findings", "kernel", "machine", "ntstatus", "pci", "pnp", "report", "wdf"},
     "system":    _ROOTS | {"hosts", "kernel", "machine", "observe", "pci", "pnp", "report", "user", "wdf"},
     "scenario":  {"build", "device", "errors", "files", "hosts", "kernel", "machine", "ntstatus", "pci", "pnp", "report",
                   "system",

@@ -58,7 +58,8 @@ def fates(report: Report) -> list[tuple[Any, ...]]:
 
 
 def served(report: Report) -> list[tuple[Any, ...]]:
-    return [(i.object, i.message, i.vector, i.cpus, i.irql, sources(i.serves), i.isr_calls, i.isr_claimed) for i in report.interrupts]
+    rows = report.interrupts
+    return [(i.object, i.message, i.vector, i.cpus, i.irql, sources(i.serves), i.isr_calls, i.isr_claimed) for i in rows]
 
 
 WAYS = {

@@ -41,7 +41,7 @@ def submit(queue: int, count: int) -> Step:
 
 def visible(report: Report) -> dict[str, Any]:
     """All that a report says, without what only one of the languages can say: names, sentences, places within the driver, and
-    what an interrupt serves where the card does not tell it."""
+    what an interrupt serves where the card has forgotten it (in D3) and only a Python driver says it itself."""
     json = report.as_json()
     driver = json.pop("driver")
     json.pop("failure")

@@ -230,7 +230,7 @@ def _interrupts(page: Page, report: Report) -> None:
     head = _object_head(rows)
     for group in runs(rows, lambda a, b: a.kind == b.kind and not (a.isr_calls or a.dpc_calls or b.isr_calls or b.dpc_calls)):
         first = group[0]
-        kind = f"{first.kind} " if head == "object" else ""
+        kind = "KINTERRUPT " if head == "object" and first.kind == "KINTERRUPT" else ""
         lines.append([kind + _span([one.object for one in group]), *_calls(first)])
     lines = _shortened(lines)
     if len(rows) > 1:

@@ -116,6 +116,10 @@ class Edu(
     def on_reset(self) -> None:
         self.buffer[:] = bytes(BUFFER_SIZE)
 
+    def served_by(self) -> dict[int, list[str]]:
+        """Both units share the one interrupt."""
+        return {0: ["factorial", "DMA"]}
+
     def unserved(self) -> list[str]:
         """Interrupt reasons that were never acknowledged."""
         reasons = self.regs.interrupt.reasons

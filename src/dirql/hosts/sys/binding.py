@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from dirql import ntstatus
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["COUNTS", "bind"]
 
 NEWEST = 33  # KMDF 1.33
+STRUCTURES = 81
+UNKNOWN = (1 << 64) - 1  # as the headers have it for what a framework does not know (model choice: where the facts have no size)
 BY_POINTER = 439  # tables of this many functions and more are the framework's own, smaller ones are copied
 # How many functions a KMDF version has, by its minor version (facts §6.2).
 COUNTS = {0: 383, 1: 386, 5: 387, 7: 387, 9: 396, 11: 432, 13: 438, 15: 444, 17: 444, 19: 446, 21: 448, 23: 451, 25: 453,
@@ -57,7 +61,26 @@ def _bind_newer(guest: Guest, info: WDF_BIND_INFO2, minor: int, count: int) -> i
     info.V1.FuncCount = have
     if info.FuncCount:
         guest.space.write(info.FuncCount, have.to_bytes(4, "little"))
+    if info.StructCount:
+        guest.space.write(info.StructCount, STRUCTURES.to_bytes(4, "little"))
+    if info.StructTable:
+        guest.space.write(info.StructTable, _structure_sizes(guest).to_bytes(8, "little"))
     return have
+
+
+def _structure_sizes(guest: Guest) -> int:
+    """An array of size_t by the framework's own numbers of its structures, made once."""
+    known = guest.stubs.data.get("wdf!structures")
+    if known is not None:
+        return known
+    sizes = [UNKNOWN] * STRUCTURES
+    lines = files("dirql.facts").joinpath("wdf_struct_table.csv").read_text("utf-8").splitlines()
+    for row in csv.DictReader(line for line in lines if not line.startswith("#")):
+        sizes[int(row["index"])] = int(row["size"])
+    region = guest.space.allocate(Area.KERNEL, 8 * STRUCTURES, "the framework's structure sizes")
+    guest.space.write(region.start, b"".join(size.to_bytes(8, "little") for size in sizes))
+    guest.stubs.data["wdf!structures"] = region.start
+    return region.start
 
 
 def _globals(guest: Guest, driver: SysDriver) -> int:

@@ -144,7 +144,7 @@ class Processor:
         self.left = 0  # instructions, where they are limited
         self._count = self.slice = 0  # instructions that `go` may run; 0 for no limit
         self._passes = 0  # the instruction whose memory accesses are not told again
-        self._spare: list[Any] = []
+        self._spare: list[Activation] = []
         self._until = until
         self._prepare()
 
@@ -156,8 +156,9 @@ class Processor:
         self._start.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_size_t]
         self._stop = library.uc_emu_stop
         self._stop.argtypes = [ctypes.c_void_p]
-        self._read_batch, self._write_batch = library.uc_reg_read_batch, library.uc_reg_write_batch
-        self._save, self._restore = library.uc_context_save, library.uc_context_restore
+        brief = ctypes.PyDLL(uclib._name)  # does not give Python's lock away, for calls that are over sooner than that
+        self._read_batch, self._write_batch = brief.uc_reg_read_batch, brief.uc_reg_write_batch
+        self._save, self._restore = brief.uc_context_save, brief.uc_context_restore
         for routine in (self._read_batch, self._write_batch):
             routine.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
         for routine in (self._save, self._restore):
@@ -171,11 +172,14 @@ class Processor:
 
     def activation(self) -> Activation:
         """A place to keep registers in."""
-        return Activation(self._spare.pop() if self._spare else self._uc.context_save())
+        if self._spare:
+            return self._spare.pop()
+        return Activation(self._uc.context_save())
 
     def discard(self, activation: Activation) -> None:
         """It will not run any more."""
-        self._spare.append(activation.context)
+        activation.outer = None
+        self._spare.append(activation)
         if self.current is activation:
             self.current = None
 
