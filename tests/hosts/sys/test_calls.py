@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dirql.hosts.sys.decode import special_instructions
 from dirql.machine.chooser import RandomChooser
 
 RET = b"\xc3"
@@ -120,3 +121,40 @@ def test_calls_and_register_accesses_happen_once_however_often_code_is_preempted
     world.system.run()
     assert calls == [5]
     assert sorted(world.accesses) == [("read", 8, 4, 0), ("write", 0, 4, 9)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_thread_reads_its_own_irql_from_cr8_whoever_runs_meanwhile(make_world: Any, seed: int) -> None:
+    world = make_world(RandomChooser(seed))
+    kernel, guest = world.system.kernel, world.guest
+    # again: mov rax, cr8; or rbx, rax; dec rcx; jnz again, around it: push rbx; xor rbx, rbx … mov rax, rbx; pop rbx
+    text = b"\x53\x48\x31\xdb\x44\x0f\x20\xc0\x48\x09\xc3\x48\xff\xc9\x75\xf4\x48\x89\xd8\x5b" + RET
+    code = world.place(text)
+    for instruction in special_instructions(text, code, [code]):
+        guest.traps.watch(instruction)
+        guest.space.write(instruction.address, b"\xf4")
+    seen: list[tuple[int, int]] = []
+
+    def look(irql: int) -> None:
+        before = kernel.ke_raise_irql(irql)
+        seen.append((irql, guest.call(code, 10)))
+        kernel.ke_lower_irql(before)
+
+    for number, irql in enumerate((0, 2, 0, 2)):
+        kernel.dispatcher.create(look, irql, f"thread {number}")
+    world.system.run()
+    assert sorted(seen) == [(0, 0), (0, 0), (2, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("how", [None, 0, 1, 50])
+def test_a_loop_that_waits_for_memory_ends_when_a_timer_of_the_cards_writes_it(world: Any, how: int | None) -> None:
+    if how is not None:
+        world.guest.processor.slice_by(how)
+    space, card = world.guest.space, world.card
+    flag = world.place(bytes(64))
+    physical = world.guest.pages.translate(flag, 1)
+    card.config_write(0x04, 2, 0x0006)
+    card.after(5_000, lambda: card.dma.write(physical, b"\x01"))
+    # again: cmp byte [rcx], 0; je again; mov eax, 7
+    assert world.run(b"\x80\x39\x00\x74\xfb\xb8\x07\x00\x00\x00" + RET, flag) == 7
+    assert space.read(flag, 1) == b"\x01"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -233,3 +234,17 @@ def test_what_a_driver_has_not_freed_is_known(world: Any) -> None:
     (leak,) = world.guest.part(Pool).leaks(Driver())
     assert (leak.address, leak.size, leak.name) == (address, 32, "Tag1")
     assert str(leak) == f"0x20 bytes of nonpaged pool with tag 'Tag1' at {address:#x}"
+
+
+def test_what_a_driver_leaves_behind_is_a_finding_for_each_block(world: Any) -> None:
+    tag = int.from_bytes(b"Leak", "little")
+    kept = world.routine("ntoskrnl!ExAllocatePoolWithTag", 512, 0x30, tag)
+    gone = world.routine("ntoskrnl!ExAllocatePoolWithTag", 512, 0x40, tag)
+    world.routine("ntoskrnl!ExFreePoolWithTag", gone, tag)
+    pool = world.guest.part(Pool)
+    (caller,) = {block.caller for block in pool.blocks.values()}
+    pool.tell_leaks(SimpleNamespace(name="leaky.sys", loaded={caller}))
+    assert kept
+    assert [(f.rule, f.sentence) for f in world.system.findings] == [
+        ("pool-leak", "leaky.sys is unloaded and leaves 0x30 bytes of pool with the tag 'Leak' behind")
+    ]

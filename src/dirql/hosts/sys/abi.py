@@ -122,7 +122,10 @@ class HandleOf:
         if isinstance(value, self.type) and not (isinstance(value, Object) and value.destroyed):
             return value
         if issubclass(self.type, Object) and value is not None:
-            return expect(value, self.type, self.routine)
+            try:
+                return expect(value, self.type, self.routine)
+            except BugCheck as wrong:  # its second parameter is what the driver passed
+                raise BugCheck(WDF_VIOLATION, 5, slot, why=wrong.why) from None
         what = f"{self.type.kind} handle" if issubclass(self.type, Object) else self.type.__name__
         raise BugCheck(WDF_VIOLATION, 5, slot, why=f"{self.routine} was given {slot:#x}, which is no {what}")
 

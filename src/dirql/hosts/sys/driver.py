@@ -16,6 +16,7 @@ from dirql.hosts.sys.guest import Frame, Guest
 from dirql.hosts.sys.image import Image
 from dirql.hosts.sys.loader import LoadedImage, discard_init, load_image
 from dirql.hosts.sys.nt_structs import DRIVER_EXTENSION, DRIVER_OBJECT, UNICODE_STRING
+from dirql.hosts.sys.pool import Pool
 from dirql.hosts.sys.strings import unicode_string
 from dirql.hosts.sys.wdf_structs import WDF_DRIVER_GLOBALS
 from dirql.hosts.sys.wdf_values import nothing
@@ -104,6 +105,8 @@ class SysDriver(Driver):
             self.guest.call(unload, self.driver_object.address)
         if not self.deleting:
             self.dispose()
+        if self.framework.verifier.driver:
+            self.guest.part(Pool).tell_leaks(self)
 
     @classmethod
     def require_callbacks(cls) -> None:

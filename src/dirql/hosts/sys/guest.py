@@ -58,6 +58,7 @@ KERNEL_FRAMES = 0x200  # of stack, between a call of the driver's and one back i
 MOST_NESTED = 40  # calls into the driver on one stack, each made from within the one before: what 24 KiB have room for
 HOME = 0x28  # from RSP on entry to the fifth argument
 KPCR_SIZE = 0x1000
+SLICES = 1_000  # in a row without a call or a register access, after which code may be waiting for memory to change
 HANDLES = 0xFFFF_E000_0000_0000  # where nothing is mapped: a driver that takes a handle for a pointer faults
 TOKENS = HANDLES + (1 << 40)  # of opaque structures that are no framework objects
 MODULES = {"ntoskrnl.exe": "ntoskrnl", "ntkrnlmp.exe": "ntoskrnl", "hal.dll": "hal", "wdfldr.sys": "wdfldr"}
@@ -177,7 +178,7 @@ class Guest:
         registers, pages = processor.registers, self.pages
         base, thunks, returned = stubs.base, stubs.thunks, stubs.returns + 1
         access: Access | None = None
-        sliced = processor.slice
+        sliced, slices = processor.slice or processor.tells_memory, 0
         while True:
             if access is not None or devices.current is not None:
                 devices.enter(access)
@@ -192,6 +193,13 @@ class Guest:
             rip, rcx, rdx, r8, r9, rsp, rax = registers
             stack.top = rsp
             try:
+                if stop is SLICE:
+                    slices += 1
+                    if slices == SLICES:  # it may wait for what others do: let the next thing happen
+                        slices = 0
+                        self.overseer.let_time_pass()
+                elif sliced:
+                    slices = 0
                 if stop is not HALT:
                     skip, access = self._stopped(stop, rip)
                     result = None

@@ -175,6 +175,14 @@ class Overseer:
         guest.take_over(activation)
         guest.processor.refresh()
 
+    def let_time_pass(self) -> None:
+        """Until the next thing that can happen has happened, if there is any."""
+        guest = self._guest()
+        assert guest is not None
+        machine = guest.machine
+        if machine.agenda.heap or machine.scheduler.ready or machine.cpu.apic.irr:
+            self.wait_for_something(guest, "")
+
     def wait_for_something(self, guest: Guest, why: str) -> None:
         """Until the next thing that can happen has happened, the processor gets nowhere."""
         machine = guest.machine

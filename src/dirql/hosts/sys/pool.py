@@ -160,6 +160,15 @@ class Pool:
         """Blocks that the image of `driver` asked for and has not freed."""
         return [block for block in self.blocks.values() if block.caller in driver.loaded]
 
+    def tell_leaks(self, driver: Any) -> None:
+        """What Driver Verifier stops with at unload (0xC4, 0x62), as a finding; a block that was written past is told first."""
+        machine = self.guest.machine
+        for block in self.leaks(driver):
+            self._look_at_slack(block)
+            size = block.region.end - block.region.start
+            sentence = f"{driver.name} is unloaded and leaves {size:#x} bytes of pool with the tag '{block.region.tag}' behind"
+            machine.note_finding("pool-leak", "error", sentence, self.guest.words(block.caller, returning=True))
+
     def _region(self, size: int, tag: int, paged: bool, execute: bool) -> Region | None:
         rights = Rights.READ | Rights.WRITE
         rights |= Rights.PAGEABLE if paged else 0

@@ -142,6 +142,7 @@ class Processor:
         self.runs = 0  # how often `go` was entered and left
         self._written: set[int] | None = None
         self.left = 0  # instructions, where they are limited
+        self.tells_memory = False
         self._count = self.slice = 0  # instructions that `go` may run; 0 for no limit
         self._passes = 0  # the instruction whose memory accesses are not told again
         self._spare: list[Activation] = []
@@ -273,6 +274,7 @@ class Processor:
         instructions, where the caller knows better than to take it for a hlt, and with SLICE before an access. To be called
         before the first `go`: what was translated without it is not told."""
         self.slice = self._count = instructions
+        self.tells_memory = not instructions
         if not instructions:
             self._uc.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._accessed)
 

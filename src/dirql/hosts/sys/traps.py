@@ -157,7 +157,11 @@ class Traps:
         raise Raised(status, rip, information, why=f"{why} ({self.text(rip) or 'no instruction'} at {rip:#x})")
 
     def _read_cr8(self, instruction: Instruction) -> None:
-        self._guest.processor.set_register(instruction.register, self._guest.kernel.ke_get_current_irql())
+        activation = self._guest.processor.current
+        irql = self._guest.kernel.ke_get_current_irql()  # a scheduling point: others may have had the emulator since
+        if activation is not None:
+            self._guest.take_over(activation)
+        self._guest.processor.set_register(instruction.register, irql)
 
     def _write_cr8(self, instruction: Instruction) -> None:
         """KeRaiseIrql and KeLowerIrql are this instruction in a driver's own code."""
