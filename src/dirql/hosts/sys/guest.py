@@ -110,7 +110,6 @@ class Guest:
         self._placed: dict[int, Region] = {}  # by the id of what is in `behind`
         self._parts: dict[Any, Any] = {}
         self.images: list[LoadedImage] = []
-        self.pnp_callbacks: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # by PWDFDEVICE_INIT
         self.context_types: dict[tuple[int, int], type[Any]] = {}  # by (UniqueType, ContextSizeOverride)
         self.kernel_objects: dict[int, Any] = {}
         self.kpcr = [self._kpcr(cpu) for cpu in self.machine.cpus]

@@ -151,7 +151,7 @@ def WdfChildListEndIteration(guest: Guest, list_: Handle[ChildList], iterator: P
 @wdf
 def WdfChildListRetrievePdo(
     guest: Guest, list_: Handle[ChildList], info: Ptr[WDF_CHILD_RETRIEVE_INFO] | None
-) -> Handle[Device]:
+) -> Handle[Device] | None:
     """WdfChildListRetrievePdo: NULL, and why in Status."""
     expect_parameter(info, "RetrieveInfo", "WdfChildListRetrievePdo")
     assert info is not None
@@ -162,7 +162,7 @@ def WdfChildListRetrievePdo(
         address = list_.retrieve_address_description(wanted)
         if address is not None:
             descriptions.copy(list_, address, info.AddressDescription, is_address=True)
-    return device  # type: ignore[return-value]
+    return device
 
 
 @wdf

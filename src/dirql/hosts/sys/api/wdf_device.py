@@ -90,10 +90,10 @@ def WdfDeviceEnqueueRequest(guest: Guest, device: Handle[Device], request: Handl
 
 
 @wdf
-def WdfDeviceGetFileObject(guest: Guest, device: Handle[Device], file: PVOID) -> Handle[FileObject]:
+def WdfDeviceGetFileObject(guest: Guest, device: Handle[Device], file: PVOID) -> Handle[FileObject] | None:
     """WdfDeviceGetFileObject: NULL for no FILE_OBJECT of the device's."""
     found = guest.behind.get(file)
-    return device.get_file_object(found) if isinstance(found, OpenFile) else None  # type: ignore[return-value]
+    return device.get_file_object(found) if isinstance(found, OpenFile) else None
 
 
 # States.
@@ -167,7 +167,7 @@ def WdfDeviceWdmGetAttachedDevice(guest: Guest, device: Handle[Device]) -> PVOID
 
 
 @wdf
-def WdfWdmDeviceGetWdfDeviceHandle(guest: Guest, device_object: PVOID) -> Handle[Device]:
+def WdfWdmDeviceGetWdfDeviceHandle(guest: Guest, device_object: PVOID) -> Handle[Device] | None:
     """WdfWdmDeviceGetWdfDeviceHandle: NULL for a device object that is not the framework's."""
     found = guest.behind.get(device_object)
-    return found if isinstance(found, Device) and not found.destroyed else None  # type: ignore[return-value]
+    return found if isinstance(found, Device) and not found.destroyed else None

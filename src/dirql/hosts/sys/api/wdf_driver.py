@@ -89,10 +89,10 @@ def WdfDriverRegisterTraceInfo(guest: Guest, driver_object: PVOID, callback: PVO
 
 
 @wdf
-def WdfWdmDriverGetWdfDriverHandle(guest: Guest, driver_object: PVOID) -> Handle[Driver]:
+def WdfWdmDriverGetWdfDriverHandle(guest: Guest, driver_object: PVOID) -> Handle[Driver] | None:
     """WdfWdmDriverGetWdfDriverHandle: NULL for a driver object that is not the framework's."""
     found = guest.behind.get(driver_object)
-    return found if isinstance(found, SysDriver) and found.created else None  # type: ignore[return-value]
+    return found if isinstance(found, SysDriver) and found.created else None
 
 
 @wdf

@@ -145,9 +145,9 @@ def WdfFdoQueryForInterface(
 
 
 @wdf
-def WdfFdoGetDefaultChildList(guest: Guest, device: Handle[Device]) -> Handle[ChildList]:
+def WdfFdoGetDefaultChildList(guest: Guest, device: Handle[Device]) -> Handle[ChildList] | None:
     """WdfFdoGetDefaultChildList: NULL without one."""
-    return device.get_default_child_list()  # type: ignore[return-value]
+    return device.get_default_child_list()
 
 
 @wdf
@@ -166,9 +166,9 @@ def WdfFdoLockStaticChildListForIteration(guest: Guest, device: Handle[Device]) 
 @wdf
 def WdfFdoRetrieveNextStaticChild(
     guest: Guest, device: Handle[Device], previous: Handle[Device] | None, flags: ULONG
-) -> Handle[Device]:
+) -> Handle[Device] | None:
     """WdfFdoRetrieveNextStaticChild: NULL at the end."""
-    return device.retrieve_next_static_child(previous, flags)  # type: ignore[return-value]
+    return device.retrieve_next_static_child(previous, flags)
 
 
 @wdf

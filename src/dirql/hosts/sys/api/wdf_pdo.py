@@ -123,9 +123,9 @@ def WdfPdoInitAllowForwardingRequestToParent(guest: Guest, init: Handle[PdoInit]
 
 
 @wdf
-def WdfPdoGetParent(guest: Guest, device: Handle[Device]) -> Handle[Device]:
+def WdfPdoGetParent(guest: Guest, device: Handle[Device]) -> Handle[Device] | None:
     """WdfPdoGetParent."""
-    return device.get_parent()  # type: ignore[return-value]
+    return device.get_parent()
 
 
 @wdf

@@ -118,9 +118,9 @@ def WdfIoResourceRequirementsListGetCount(guest: Guest, requirements: Handle[IoR
 @wdf
 def WdfIoResourceRequirementsListGetIoResList(
     guest: Guest, requirements: Handle[IoResReqList], index: ULONG
-) -> Handle[IoResList]:
+) -> Handle[IoResList] | None:
     """WdfIoResourceRequirementsListGetIoResList: NULL past the end."""
-    return requirements.get_io_res_list(index)  # type: ignore[return-value]
+    return requirements.get_io_res_list(index)
 
 
 @wdf
