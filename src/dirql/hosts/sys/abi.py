@@ -23,6 +23,7 @@ from typing import (
     TypeAlias,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -335,7 +336,7 @@ def _abi_type(routine: str, name: str, hint: Any) -> AbiType:
             return HandleOf(base, routine, optional)
         if marker == "a pointer to a structure":
             return Pointer(base, optional)
-        return marker  # type: ignore[no-any-return]
+        return cast("AbiType", marker)
     raise ApiError(f"{routine}: parameter {name} has no ABI type ({hint!r}); annotate it with one of dirql.hosts.sys.abi")
 
 

@@ -10,6 +10,7 @@ from dirql import ntstatus
 from dirql.facts import routines
 from dirql.hosts.sys.abi import ROUTINES
 from dirql.hosts.sys.address_space import Area
+from dirql.hosts.sys.structs import known_sizes
 from dirql.hosts.sys.stubs import Unmodelled
 from dirql.hosts.sys.wdf_structs import WDF_BIND_INFO, WDF_BIND_INFO2, WDF_DRIVER_GLOBALS
 from dirql.ntstatus import StatusError
@@ -76,7 +77,7 @@ def _structure_sizes(guest: Guest) -> int:
     sizes = [UNKNOWN] * STRUCTURES
     lines = files("dirql.facts").joinpath("wdf_struct_table.csv").read_text("utf-8").splitlines()
     for row in csv.DictReader(line for line in lines if not line.startswith("#")):
-        sizes[int(row["index"])] = int(row["size"])
+        sizes[int(row["index"])] = int(row["size"]) if row["size"] else known_sizes()[row["name"]]
     region = guest.space.allocate(Area.KERNEL, 8 * STRUCTURES, "the framework's structure sizes")
     guest.space.write(region.start, b"".join(size.to_bytes(8, "little") for size in sizes))
     guest.stubs.data["wdf!structures"] = region.start

@@ -34,8 +34,6 @@ class Description:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Description) and bytes(self) == bytes(other)
 
-    __hash__ = None  # type: ignore[assignment]
-
 
 class SysChildListConfig(ChildListConfig):
     """WDF_CHILD_LIST_CONFIG of a driver image: `raw` is the structure's values."""

@@ -195,7 +195,6 @@ class Overseer:
         machine.scheduler.point(cpu)
 
 
-
 def _look(overseer: ref[Overseer]) -> None:
     last: tuple[int, int] | None = (-1, 0)
     while last is not None:

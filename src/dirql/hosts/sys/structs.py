@@ -30,14 +30,15 @@ from dirql.errors import LayoutError, UsageError
 from dirql.hosts.sys.struct_fields import SCALARS, Array, ArrayOf, Bits, Buffer, Field, Kind, Memory, Nested, Scalar
 from dirql.hosts.sys.struct_text import Declaration, Members, parse
 
-__all__ = ["Array", "Buffer", "Field", "Memory", "Struct", "struct"]
+__all__ = ["Array", "Buffer", "Field", "Memory", "Struct", "known_sizes", "struct"]
 
 POINTER = SCALARS["PVOID"]
 _DECLARED: dict[str, type[Struct]] = {}  # those of the fact table, by name
 
 
 @cache
-def _facts() -> dict[str, int]:
+def known_sizes() -> dict[str, int]:
+    """The size of every structure in facts/structs.csv."""
     lines = files("dirql.facts").joinpath("structs.csv").read_text("utf-8").splitlines()
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
     return {row["name"]: int(row["size"], 0) for row in rows}
@@ -69,7 +70,7 @@ class Struct(metaclass=_Slotted):
         cls, *, size: int | None = None, pack: int = 16, align: int = 1, union: bool = False, members: Members | None = None
     ) -> None:
         name = cls.__name__
-        fact = _facts().get(name) if members is None and size is None else size
+        fact = known_sizes().get(name) if members is None and size is None else size
         if fact is None and members is None:
             raise LayoutError(f"{name} has no row in facts/structs.csv; add its size and the source")
         layout = _Layout(cls, members or parse(name, cls.c, union=union), pack, align)

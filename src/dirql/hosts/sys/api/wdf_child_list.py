@@ -117,7 +117,7 @@ def WdfChildListBeginIteration(guest: Guest, list_: Handle[ChildList], iterator:
 
 @wdf
 def WdfChildListRetrieveNextDevice(
-    guest: Guest, list_: Handle[ChildList], iterator: Ptr[WDF_CHILD_LIST_ITERATOR] | None, device: Out[Handle[Device]],
+    guest: Guest, list_: Handle[ChildList], iterator: Ptr[WDF_CHILD_LIST_ITERATOR] | None, device: Out[Handle[Device] | None],
     info: Ptr[WDF_CHILD_RETRIEVE_INFO] | None,
 ) -> NTSTATUS:  # fmt: skip
     """WdfChildListRetrieveNextDevice: the device is NULL for a child that has none yet."""
@@ -128,7 +128,7 @@ def WdfChildListRetrieveNextDevice(
     matches = descriptions.matcher(list_, entry, info.IdentificationDescription) if info is not None else None
     under_way = descriptions.iterators.get(iterator.address) or ChildIterator(RetrieveChildFlags(0))
     child, status = list_.retrieve_next_device(under_way, matches)
-    device(child.device)  # type: ignore[arg-type]
+    device(child.device)
     if info is not None:
         if info.IdentificationDescription:
             descriptions.copy(list_, child.identification, info.IdentificationDescription)

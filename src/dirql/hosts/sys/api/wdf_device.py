@@ -58,13 +58,15 @@ def WdfDeviceCreate(
 @wdf
 def WdfDeviceGetDriver(guest: Guest, device: Handle[Device]) -> Handle[Driver]:
     """WdfDeviceGetDriver."""
-    return device.get_driver()  # type: ignore[no-any-return]
+    driver: Driver = device.get_driver()
+    return driver
 
 
 @wdf
-def WdfDeviceGetDefaultQueue(guest: Guest, device: Handle[Device]) -> Handle[IoQueue]:
+def WdfDeviceGetDefaultQueue(guest: Guest, device: Handle[Device]) -> Handle[IoQueue] | None:
     """WdfDeviceGetDefaultQueue: NULL without one."""
-    return device.get_default_queue()  # type: ignore[no-any-return]
+    queue: IoQueue | None = device.get_default_queue()
+    return queue
 
 
 @wdf
