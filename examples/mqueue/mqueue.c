@@ -117,6 +117,7 @@ NTSTATUS NTAPI EvtDeviceD0Exit(WDFDEVICE Device, WDF_POWER_DEVICE_STATE TargetSt
 {
     UNREFERENCED_PARAMETER(TargetState);
     Write(GetCard(Device), CONTROL, RESET);
+    Read(GetCard(Device), CONTROL); /* the write is posted, and the rings are freed next: this pushes it */
     return STATUS_SUCCESS;
 }
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +22,7 @@ from dirql.build.errors import BuildError, CompileError
 from dirql.build.imports import make_import_libraries
 from dirql.build.toolchain import CXX_SUFFIXES, Toolchain
 from dirql.build.wdf_headers import callbacks_header, functions_header
+from dirql.build.wdk import include_directories
 
 __all__ = ["Built", "build_driver"]
 
@@ -57,7 +58,7 @@ def build_driver(
     if headers and not any(one.startswith("KMDF_VERSION_MINOR=") for one in defines):
         defines = [*defines, "KMDF_VERSION_MAJOR=1", f"KMDF_VERSION_MINOR={NEWEST}"]  # a WDK's own wdf.h has no default
     minor = next((one.partition("=")[2] for one in defines if one.startswith("KMDF_VERSION_MINOR=")), NEWEST)
-    wdk = [directory for one in headers for directory in _wdk(one, minor)]
+    wdk = include_directories(headers, minor, [*sources, *others])
     name = directory.resolve().name
     out = directory if out is None else out
     image, pdb = out / f"{name}.sys", out / f"{name}.pdb"
@@ -88,16 +89,6 @@ def _inputs(directory: Path) -> tuple[list[Path], list[Path]]:
         limit = f"the limit is {MOST_FILES} of {MOST_BYTES:#x}; give one driver's"
         raise BuildError(f"{directory}: {len(taken)} files of {size:#x} bytes; {limit}")
     return sources, taken[len(sources) :]
-
-
-def _wdk(path: Path, minor: str) -> Iterable[Path]:
-    """The directories below a WDK's Include\\10.0.…; any other directory as it is."""
-    if not path.is_dir():
-        raise BuildError(f"--headers {path}: no such directory; give the WDK's Include/10.0.NNNNN.0")
-    if not (path / "km").is_dir():
-        return [path]
-    parts = [path / "km", path / "shared", path / "km/crt", path.parent / f"wdf/kmdf/1.{minor}"]
-    return [one for one in parts if one.is_dir()]
 
 
 def _refuse_to_replace(image: Path, pdb: Path) -> None:

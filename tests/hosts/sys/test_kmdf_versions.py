@@ -106,3 +106,26 @@ def test_a_driver_that_needs_more_than_the_framework_has_does_not_load(image: Im
     report = system.report()
     assert report.status_name == "STATUS_FAILED_DRIVER_ENTRY"
     assert "STATUS_OBJECT_TYPE_MISMATCH" in report.failure
+
+
+@pytest.mark.parametrize(
+    ("major", "minor", "functions"), [(1, 34, 458), (1, 37, 458), (1, 37, 470), (2, 1, 458), (0xFFFF_FFFF, 0xFFFF_FFFF, 0)]
+)
+def test_a_newer_driver_that_names_no_minimum_version_does_not_bind(
+    image: Image, tmp_path: Path, major: int, minor: int, functions: int
+) -> None:
+    content = image(33, None).read_bytes()
+    bind_info = struct.pack("<IIII", 1, 33, 0, 458)
+    assert content.count(bind_info) == 1
+    path = tmp_path / "newer.sys"
+    path.write_bytes(content.replace(bind_info, struct.pack("<IIII", major, minor, 0, functions)))
+    system = System(1, trace=True)
+    driver = system.load(path, inf=INF)
+    assert system.trace is not None
+    told = [event["what"] for event in system.trace.events("note")]
+    sentence = (
+        f"newer.sys needs KMDF {major}.{minor}, and dirql's framework is 1.33; build it with KMDF_VERSION_MINOR=33, "
+        "or with KMDF_MINIMUM_VERSION_REQUIRED=33 or less"
+    )
+    assert driver.entry_status == ntstatus.STATUS_OBJECT_TYPE_MISMATCH
+    assert told == [f"WdfVersionBind returns STATUS_OBJECT_TYPE_MISMATCH (0xc0000024): {sentence}"]

@@ -41,6 +41,27 @@ def test_a_small_block_ends_where_its_page_does(world: Any, size: int) -> None:
     assert block % 16 == 0 and block + size <= (block | 0xFFF) + 1 < block + size + 16
 
 
+@pytest.mark.parametrize("size", [1, 16, 4095, 4096, 10_000])
+@pytest.mark.parametrize(("code", "access"), [(READ, 0), (WRITE, 1)])
+def test_an_access_before_a_block_is_caught_at_once_with_underrun(world: Any, size: int, code: bytes, access: int) -> None:
+    world.guest.part(Pool).underrun = True
+    block = allocate(world, size)
+    assert block % 4096 == 0
+    with pytest.raises(BugCheck, match=f"{'writes' if access else 'reads'} {ANY}: 0x1 bytes before the nonpaged pool") as stop:
+        touch(world, code, block - 1)
+    assert (stop.value.code, stop.value.parameters[:2]) == (0xD6, (block - 1, access))
+
+
+@pytest.mark.parametrize("at", [0x21, 0x1000])
+def test_an_overrun_is_told_when_the_block_is_freed_or_where_its_page_ends_with_underrun(world: Any, at: int) -> None:
+    world.guest.part(Pool).underrun = True
+    block = allocate(world, 0x20)
+    with pytest.raises(BugCheck) as stop:
+        touch(world, WRITE, block + at)
+        world.script(lambda call: call("ExFreePoolWithTag", block, TAG))
+    assert (stop.value.code, stop.value.parameters[0]) == ((0xC1, block) if at < 0x1000 else (0xD6, block + at))
+
+
 @pytest.mark.parametrize("size", [4096, 4097, 10_000])
 def test_a_block_of_a_page_or_more_begins_on_a_page(world: Any, size: int) -> None:
     assert allocate(world, size) % 4096 == 0

@@ -13,7 +13,7 @@ from dirql.hosts.sys.object_types import OBJECT_TYPES
 from dirql.hosts.sys.shared_data import SharedData
 from dirql.hosts.sys.variables import VARIABLES
 from dirql.kernel.clock import BOOT_TIME
-from dirql.kernel.interrupt import KInterrupt
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.kernel.stop import BugCheck
 
 SHARED = 0xFFFF_F780_0000_0000

@@ -17,13 +17,20 @@ RET = b"\xc3"
         (b"\x8b\x01", [("read", 0x10, 4, 0)], 0x5566_7788),  # mov eax, [rcx]
         (b"\x48\x8b\x01", [("read", 0x10, 8, 0)], 0x1122_3344_5566_7788),  # mov rax, [rcx]
         (b"\x48\x63\x41\x04", [("read", 0x14, 4, 0)], 0x1122_3344),  # movsxd rax, dword [rcx + 4]
+        (b"\x48\x89\xc8\x8b\x00", [("read", 0x10, 4, 0)], 0x5566_7788),  # mov rax, rcx; mov eax, [rax]
+        (b"\x48\x8b\x44\x91\xf8", [("read", 0x10, 8, 0)], 0x1122_3344_5566_7788),  # mov rax, [rcx + 4 * rdx - 8]
+        (b"\x44\x8b\x01\x4c\x89\xc0", [("read", 0x10, 4, 0)], 0x5566_7788),  # mov r8d, [rcx]; mov rax, r8
+        (b"\x31\xc0\x8a\x21", [("read", 0x10, 1, 0)], 0x8800),  # xor eax, eax; mov ah, [rcx]
+        (b"\xb8\xff\x01\x00\x00\x8a\x01", [("read", 0x10, 1, 0)], 0x188),  # mov eax, 0x1ff; mov al, [rcx]
+        (b"\xb8\xff\xff\x01\x00\x66\x8b\x01", [("read", 0x10, 2, 0)], 0x1_7788),  # mov eax, 0x1ffff; mov ax, [rcx]
+        (b"\x48\x83\xc8\xff\x0f\xb6\x01", [("read", 0x10, 1, 0)], 0x88),  # or rax, -1; movzx eax, byte [rcx]
     ],
 )
 def test_a_read_of_each_width_is_one_read_of_that_width(
     world: Any, code: bytes, accesses: list[tuple[str, int, int, int]], rax: int
 ) -> None:
     registers = world.registers()
-    assert world.run(code + RET, registers + 0x10) == rax
+    assert world.run(code + RET, registers + 0x10, 2) == rax
     assert world.accesses == accesses
 
 
@@ -35,6 +42,11 @@ def test_a_read_of_each_width_is_one_read_of_that_width(
         (b"\x89\x11", ("write", 0x10, 4, 0x89AB_CDEF)),  # mov [rcx], edx
         (b"\x48\x89\x11", ("write", 0x10, 8, 0x0123_4567_89AB_CDEF)),  # mov [rcx], rdx
         (b"\xc7\x01\x05\x00\x00\x00", ("write", 0x10, 4, 5)),  # mov dword [rcx], 5
+        (b"\x88\x31", ("write", 0x10, 1, 0xCD)),  # mov [rcx], dh
+        (b"\xc6\x01\xfe", ("write", 0x10, 1, 0xFE)),  # mov byte [rcx], 0xfe
+        (b"\x48\xc7\x01\xfe\xff\xff\xff", ("write", 0x10, 8, 0xFFFF_FFFF_FFFF_FFFE)),  # mov qword [rcx], -2
+        (b"\x41\xb8\x02\x00\x00\x00\x42\x89\x54\xc1\xf0", ("write", 0x10, 4, 0x89AB_CDEF)),  # r8d = 2; [rcx + 8 * r8 - 16]
+        (b"\x41\x89\xd1\x44\x88\x09", ("write", 0x10, 1, 0xEF)),  # mov r9d, edx; mov [rcx], r9b
     ],
 )
 def test_a_write_of_each_width_is_one_write_of_that_width(world: Any, code: bytes, access: tuple[str, int, int, int]) -> None:
@@ -64,6 +76,16 @@ def test_a_read_modify_write_reads_once_and_writes_once(world: Any) -> None:
     world.run(b"\x83\x09\x01" + RET, registers + 0x10)  # or dword [rcx], 1
     world.system.run()
     assert world.accesses == [("read", 0x10, 4, 0), ("write", 0x10, 4, 0x5566_7789)]
+
+
+def test_a_plain_read_after_a_read_modify_write_of_the_same_page_is_one_read(world: Any) -> None:
+    registers = world.registers()
+    code = b"\x83\x09\x01" + b"\x8b\x41\x04" + b"\x89\x41\x08" + RET  # or dword [rcx], 1; mov eax, [rcx + 4]; mov [rcx + 8], eax
+    world.run(code, registers + 0x10)
+    world.system.run()
+    assert world.accesses == [
+        ("read", 0x10, 4, 0), ("write", 0x10, 4, 0x5566_7789), ("read", 0x14, 4, 0), ("write", 0x18, 4, 0x1122_3344),
+    ]  # fmt: skip
 
 
 def test_a_loop_over_one_instruction_reads_as_often_as_it_runs(world: Any) -> None:

@@ -70,6 +70,10 @@ extern "C" {
 
 NTKERNELAPI PVOID NTAPI MmMapIoSpaceEx(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes, ULONG Protect);
 
+/* The interrupt flag: what MSVC has built in and the bundled intrin.h only declares. */
+FORCEINLINE void _disable(void) { __asm__ volatile("cli" ::: "memory"); }
+FORCEINLINE void _enable(void) { __asm__ volatile("sti" ::: "memory"); }
+
 #ifndef KeMemoryBarrier
 FORCEINLINE void KeMemoryBarrier(void) { __asm__ volatile("lock orl $0, (%%rsp)" ::: "memory", "cc"); }
 #endif

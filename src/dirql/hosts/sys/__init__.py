@@ -1,6 +1,6 @@
 """Windows driver images (.sys) in a CPU emulator."""
 
 from dirql.hosts.sys.guest import Guest
-from dirql.hosts.sys.load import load_driver
+from dirql.hosts.sys.load import instrument, load_driver
 
-__all__ = ["Guest", "load_driver"]
+__all__ = ["Guest", "instrument", "load_driver"]

@@ -14,6 +14,8 @@ from __future__ import annotations
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
+from operator import call as apply
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -268,7 +270,7 @@ class Thunk:
             slots = call.arguments[first:]
             if on_stack:
                 slots += tuple(map(call.stack_slot, on_stack))
-            values = [take(guest, slot) for take, slot in zip(takes, slots, strict=False)]
+            values = list(map(apply, takes, repeat(guest), slots))
             if variadic:
                 values.append(VarArgs(guest, call, first + len(takes)))
             try:

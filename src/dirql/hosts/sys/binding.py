@@ -1,4 +1,7 @@
-"""Binding a driver to the framework: the version that it was built for, its function table and its globals (facts §6.2)."""
+"""Binding a driver to the framework: the version that it was built for, its function table and its globals (facts §6.2).
+
+Model choice: a driver that needs a newer framework is refused with STATUS_OBJECT_TYPE_MISMATCH, which the facts leave open.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COUNTS", "bind"]
 
-NEWEST = 33  # KMDF 1.33
+MAJOR, NEWEST = 1, 33  # KMDF 1.33
 STRUCTURES = 81
 UNKNOWN = (1 << 64) - 1  # as the headers have it for what a framework does not know (model choice: where the facts have no size)
 BY_POINTER = 439  # tables of this many functions and more are the framework's own, smaller ones are copied
@@ -32,9 +35,11 @@ COUNTS = {0: 383, 1: 386, 5: 387, 7: 387, 9: 396, 11: 432, 13: 438, 15: 444, 17:
 
 def bind(guest: Guest, driver: SysDriver, info: WDF_BIND_INFO) -> int:
     """The address of the driver's globals; the function table is filled in, or pointed to, as the driver's version has it."""
-    minor, count = info.Version.Minor, info.FuncCount
-    if info.Size == WDF_BIND_INFO2.size:
-        count = _bind_newer(guest, WDF_BIND_INFO2(guest.space, info.address), minor, count)
+    major, minor, count = info.Version.Major, info.Version.Minor, info.FuncCount
+    if major == MAJOR and info.Size == WDF_BIND_INFO2.size:
+        count = _bind_newer(guest, driver, WDF_BIND_INFO2(guest.space, info.address), minor, count)
+    elif major != MAJOR or minor > NEWEST:
+        raise _too_new(driver, f"{major}.{minor}")
     if count not in COUNTS.values():
         why = f"{driver.name}: WDF_BIND_INFO.FuncCount {count} is no KMDF version's"
         raise StatusError(ntstatus.STATUS_INVALID_PARAMETER, why)
@@ -48,7 +53,7 @@ def bind(guest: Guest, driver: SysDriver, info: WDF_BIND_INFO) -> int:
     return _globals(guest, driver)
 
 
-def _bind_newer(guest: Guest, info: WDF_BIND_INFO2, minor: int, count: int) -> int:
+def _bind_newer(guest: Guest, driver: SysDriver, info: WDF_BIND_INFO2, minor: int, count: int) -> int:
     """A driver that runs on older frameworks than it was built for is told what it gets."""
     newer = minor > NEWEST
     if info.ClientVersionHigherThanFramework:
@@ -57,7 +62,7 @@ def _bind_newer(guest: Guest, info: WDF_BIND_INFO2, minor: int, count: int) -> i
         return count
     least = int.from_bytes(guest.space.read(info.MinimumVersionRequired, 4), "little")
     if least > NEWEST:
-        raise StatusError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH, f"KMDF 1.{least} is needed; dirql has 1.{NEWEST}")
+        raise _too_new(driver, f"{MAJOR}.{least}")
     have = COUNTS[NEWEST]
     info.V1.FuncCount = have
     if info.FuncCount:
@@ -67,6 +72,13 @@ def _bind_newer(guest: Guest, info: WDF_BIND_INFO2, minor: int, count: int) -> i
     if info.StructTable:
         guest.space.write(info.StructTable, _structure_sizes(guest).to_bytes(8, "little"))
     return have
+
+
+def _too_new(driver: SysDriver, needed: str) -> StatusError:
+    remedy = f"build it with KMDF_VERSION_MINOR={NEWEST}, or with KMDF_MINIMUM_VERSION_REQUIRED={NEWEST} or less"
+    sentence = f"{driver.name} needs KMDF {needed}, and dirql's framework is {MAJOR}.{NEWEST}; {remedy}"
+    driver.entry_failure = sentence
+    return StatusError(ntstatus.STATUS_OBJECT_TYPE_MISMATCH, sentence)
 
 
 def _structure_sizes(guest: Guest) -> int:

@@ -1,6 +1,11 @@
-"""What a debugger would show of a driver that stopped the machine: the instruction, the registers, the calls.
+"""What a debugger would show of a driver that stopped the machine: the instruction, the registers, the calls, and what the
+bugcheck's parameters point at (facts §5.2, §5.3).
 
-Limits: the stack is the one of the processor that stopped, not those of the others.
+Model choices: 0x139 has no trap frame (the DDK headers do not declare KTRAP_FRAME; parameter 2 is 0), and its record lies right
+below the stack that failed; the driver globals of 0x10D are the WDF_DRIVER_GLOBALS that the driver passed to the routine, its
+expected type (parameter 3 of 0x10D/5) is 0, since the facts have no values of FX_TYPE.
+Limits: the stack is the one of the processor that stopped, not those of the others. 0x10D from outside of a call that the driver
+makes has no driver globals.
 """
 
 from __future__ import annotations
@@ -9,16 +14,23 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from dirql.hosts.sys.frames import Frames, Step
+from dirql.hosts.sys.nt_structs import EXCEPTION_RECORD
 from dirql.hosts.sys.processor import Activation
-from dirql.kernel.stop import Details, Stop
+from dirql.hosts.sys.raised import NONCONTINUABLE
+from dirql.kernel.stop import BugCheck, Details, Stop
+from dirql.wdf.framework import WDF_VIOLATION
 
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Guest
+    from dirql.hosts.sys.unwind import Frame
 
 __all__ = ["Witness"]
 
 NAMES = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", *(f"r{number}" for number in range(8, 16)))
 LONGEST = 64  # lines of calls
+KERNEL_SECURITY_CHECK_FAILURE = 0x139
+STATUS_STACK_BUFFER_OVERRUN = 0xC0000409
+RCX, RSP = 1, 4
 
 
 class Witness:
@@ -30,6 +42,8 @@ class Witness:
     def see(self, stop: Stop, activation: Activation) -> None:
         """`stop` tells where in an image it happened, and how the driver got there."""
         stop.details = self.details(activation)
+        if isinstance(stop, BugCheck):
+            self._complete(stop, activation)
         place = self.place(activation)
         if place:
             stop.locate(place)
@@ -49,6 +63,30 @@ class Witness:
             if self._in_image(step.frame.rip):
                 return self._guest.words(step.frame.rip, returning=not step.first)
         return ""
+
+    def _complete(self, stop: BugCheck, activation: Activation) -> None:
+        """The parameters that are addresses of the driver's."""
+        guest, frame = self._guest, self._guest.part(Frames).here(activation)
+        first, second, third, fourth = stop.parameters
+        if stop.code == KERNEL_SECURITY_CHECK_FAILURE and not third:
+            third = self._record(first, frame)
+        elif stop.code == WDF_VIOLATION and not fourth and guest.stubs.words(frame.rip).startswith("wdf!"):
+            fourth = frame.registers[RCX]
+        stop.parameters = first, second, third, fourth
+
+    def _record(self, fast_fail: int, frame: Frame) -> int:
+        """The address of an EXCEPTION_RECORD of the fast fail, below the stack; 0 where no stack is left."""
+        space, stack = self._guest.space, self._guest.stacks.of(self._guest.machine.cpu).region
+        rsp = frame.registers[RSP]
+        address = rsp - EXCEPTION_RECORD.size & ~15
+        if not stack.start <= address < rsp <= stack.end:
+            return 0
+        space.write(address, bytes(EXCEPTION_RECORD.size))
+        record = EXCEPTION_RECORD(space, address)
+        record.ExceptionCode, record.ExceptionFlags = STATUS_STACK_BUFFER_OVERRUN, NONCONTINUABLE
+        record.ExceptionAddress, record.NumberParameters = frame.rip, 1
+        record.ExceptionInformation[0] = fast_fail
+        return address
 
     def _trace(self, activation: Activation) -> list[str]:
         guest, lines = self._guest, list[str]()

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import capstone
 from capstone import x86_const as x86
 
 from dirql.hosts.sys.address_space import AddressSpace
+from dirql.hosts.sys.processor import PLACE
 from dirql.machine.memory import PAGE_SIZE
 
-__all__ = ["Decoder", "Instruction", "special_instructions"]
+__all__ = ["Decoder", "Instruction", "Move", "special_instructions"]
 
 LONGEST = 15
 TWICE = {x86.X86_INS_CMPSB, x86.X86_INS_CMPSW, x86.X86_INS_CMPSD, x86.X86_INS_CMPSQ}
@@ -26,6 +28,18 @@ SPECIAL = re.compile(rb"[\x44-\x47\x4c-\x4f]\x0f[\x20\x22][\xc0-\xc7]|\x0f\x31|\
 SPECIAL_IDS = {
     x86.X86_INS_RDTSC: "rdtsc", x86.X86_INS_RDTSCP: "rdtscp", x86.X86_INS_RDRAND: "rdrand", x86.X86_INS_RDSEED: "rdseed",
 }  # fmt: skip
+MOVES = {x86.X86_INS_MOV, x86.X86_INS_MOVZX}
+
+
+def _parts(whole: str) -> tuple[str, str, str, str]:
+    """The names of a general register and of its lowest four, two and one bytes."""
+    if whole[1:].isdigit():
+        return whole, f"{whole}d", f"{whole}w", f"{whole}b"
+    word = whole[1:]
+    return whole, f"e{word}", word, f"{word.removesuffix('x')}l"
+
+
+WHOLE = {part: whole for whole in PLACE for part in _parts(whole)}
 
 
 class Instruction:
@@ -37,6 +51,22 @@ class Instruction:
         self.address, self.length, self.name, self.register, self.size, self.text = address, length, name, register, size, text
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A plain `mov` or `movzx` between a register and memory, which does nothing else. Registers by their place in
+    `Processor.registers`."""
+
+    length: int
+    size: int  # bytes in memory
+    base: int
+    index: int
+    scale: int  # 0 without an index
+    displacement: int
+    writes: bool
+    register: int  # the one that is filled, zero-extended, or whose lowest bytes are written
+    value: int | None  # what is written in place of a register
+
+
 class Decoder:
     """Looks at the driver's code where it is."""
 
@@ -45,7 +75,7 @@ class Decoder:
         self._engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._engine.detail = True
         self._widths: dict[int, tuple[int, int]] = {}
-        self._stores: dict[int, int] = {}
+        self._moves: dict[int, Move | None] = {}
         self._counts: dict[bytes, int] = {}
 
     def widths(self, rip: int) -> tuple[int, int]:
@@ -55,14 +85,12 @@ class Decoder:
             known = self._widths[rip] = self._measure(rip)
         return known
 
-    def store(self, rip: int) -> int:
-        """The length of a plain `mov` to memory, which does nothing but write; 0 for any other instruction. Looked at once."""
-        known = self._stores.get(rip)
-        if known is None:
+    def move(self, rip: int) -> Move | None:
+        """What the instruction at `rip` moves; None for one that is no plain move. Looked at once."""
+        if rip not in self._moves:
             one = self._at(rip)
-            plain = one is not None and one.id == x86.X86_INS_MOV and one.operands[0].type == x86.X86_OP_MEM
-            known = self._stores[rip] = int(one.size) if plain else 0
-        return known
+            self._moves[rip] = _move(one) if one is not None and one.id in MOVES else None
+        return self._moves[rip]
 
     def text(self, rip: int) -> str:
         """The instruction as a disassembler writes it; empty where there is none."""
@@ -95,7 +123,7 @@ class Decoder:
     def forget(self) -> None:
         """Code has gone."""
         self._widths.clear()
-        self._stores.clear()
+        self._moves.clear()
 
     def _measure(self, rip: int) -> tuple[int, int]:
         one = self._at(rip)
@@ -117,6 +145,22 @@ class Decoder:
                 break
             code += self._space.memory.read(physical, len(part))
         return next(iter(self._engine.disasm(code, rip, 1)), None)
+
+
+def _move(one: Any) -> Move | None:
+    """Of a `mov` or `movzx`. Not plain: one that fills a part of its register, or has AH, a segment, no base or a 32-bit one."""
+    writes = one.operands[0].type == x86.X86_OP_MEM
+    memory, other = one.operands if writes else reversed(one.operands)
+    if memory.type != x86.X86_OP_MEM or memory.mem.segment or (not writes and other.size < 4):
+        return None
+    at, immediate = memory.mem, other.type == x86.X86_OP_IMM
+    try:
+        base, index = PLACE[one.reg_name(at.base)], PLACE[one.reg_name(at.index)] if at.index else 0
+        register = 0 if immediate else PLACE[WHOLE[one.reg_name(other.reg)]]
+    except KeyError:
+        return None
+    scale, value = at.scale if at.index else 0, other.imm if immediate else None
+    return Move(one.size, memory.size, base, index, scale, at.disp, writes, register, value)
 
 
 def _operands(one: Any, register: Callable[[str], int]) -> Iterator[tuple[int, int]]:

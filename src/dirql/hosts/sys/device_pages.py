@@ -2,9 +2,9 @@
 emulator.
 
 An instruction that touches a mapped BAR stops before anything happens. The access is carried out by the mapping's own
-routine (a scheduling point, and what a register read costs), and the instruction is entered again with what was read, or
-with its write done. The emulator hands eight bytes over as two halves of one stop, joined here; sixteen reach the device
-as two of eight, as PCIe may split them.
+routine (a scheduling point, and what a register read costs). Of a plain move that is all; any other instruction is entered
+again, with what was read or with its write done, which the emulator then asks for. It hands eight bytes over as two halves of
+one stop, joined here; sixteen reach the device as two of eight, as PCIe may split them.
 
 Limits: a read that is not aligned and crosses a page reads the aligned eights around it. An instruction that compares two
 places of device memory (`cmps`) reads the first one twice.
@@ -13,8 +13,10 @@ places of device memory (`cmps`) reads the first one twice.
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import Array, c_uint64
 
 from dirql.hosts.sys.address_space import AddressSpace, Area, Region
+from dirql.hosts.sys.decode import Move
 from dirql.hosts.sys.page_table import PAGE_SHIFT, Rights
 from dirql.hosts.sys.processor import TRAP_BASE, TRAP_SIZE
 from dirql.kernel.io_space import IoSpace
@@ -23,6 +25,7 @@ from dirql.machine.memory import PAGE_SIZE
 __all__ = ["Access", "DeviceMapping", "DevicePages"]
 
 READ_WRITE = Rights.READ | Rights.WRITE
+MOVED = int(READ_WRITE)
 READERS = {1: IoSpace.read_register_uchar, 2: IoSpace.read_register_ushort, 4: IoSpace.read_register_ulong,
            8: IoSpace.read_register_ulong64}  # fmt: skip
 WIDEST = (0, 1, 2, 2, 4, 4, 4, 4)  # access within so many bytes
@@ -34,7 +37,8 @@ class DeviceMapping:
     """What MmMapIoSpaceEx returned: a range of the driver's addresses, and the register access behind it."""
 
     def __init__(self, io_space: IoSpace, region: Region, trap_page: int) -> None:
-        self.io_space, self.region, self.trap_page = io_space, region, trap_page
+        self.io_space, self.region = io_space, region
+        self.origin = (trap_page << PAGE_SHIFT) + (region.start & PAGE_SIZE - 1)  # among the trapped addresses
 
 
 class Access:
@@ -105,18 +109,34 @@ class DevicePages:
         self.current = access
         self._reads = self._writes = 0
 
+    def move(self, move: Move, registers: Array[c_uint64]) -> int | None:
+        """After a stop: carry out a plain move. What was read, or written; None when that takes more than one access."""
+        size, address = move.size, registers[move.base] + registers[move.index] * move.scale + move.displacement
+        offset = (self._space.pages.translate(address, MOVED) or 0) - TRAP_BASE
+        if offset < 0 or address & size - 1:
+            return None
+        self._pieces.clear()  # of one that was let pass with another instruction
+        mapping, mask = self._mapping_of[offset >> PAGE_SHIFT], (1 << 8 * size) - 1
+        if not move.writes:
+            return READERS[size](mapping.io_space, offset - mapping.origin) & mask
+        value = (registers[move.register] if move.value is None else move.value) & mask
+        WRITERS[size](mapping.io_space, offset - mapping.origin, value)
+        return value
+
     def perform(self, rip: int) -> Access:
-        """After a stop: carry out what the instruction at `rip` waits for."""
+        """After a stop: carry out what the instruction at `rip` waits for; nothing yet when it was only kept from beginning."""
         pieces, writes, access = self._pieces, self._piece_writes, self.current
-        self._pieces = []
         if access is None or access.begins_anew(rip, writes):
             access = Access(rip, self._widths(rip))
+        if not pieces:
+            return access
+        self._pieces = []
         offset, size, value = pieces[0]
         for _, more, part in pieces[1:]:
             value |= part << 8 * size
             size += more
         mapping = self._mapping_of[offset >> PAGE_SHIFT]
-        at = offset - (mapping.trap_page << PAGE_SHIFT) - (mapping.region.start & PAGE_SIZE - 1)
+        at = offset - mapping.origin
         while size:
             part = 8 if size >= 8 else WIDEST[size]
             if writes:

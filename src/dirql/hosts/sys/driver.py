@@ -12,6 +12,7 @@ from functools import partial
 from dirql import ntstatus
 from dirql.ddi import ddi
 from dirql.hosts.sys.address_space import Area, Region
+from dirql.hosts.sys.driver_flags import InterruptFlag
 from dirql.hosts.sys.guest import Frame, Guest
 from dirql.hosts.sys.image import Image
 from dirql.hosts.sys.loader import LoadedImage, discard_init, load_image
@@ -40,6 +41,7 @@ class SysDriver(Driver):
         super().__init__(guest.framework)
         self.guest, self.image = guest, image
         self.name = image.name
+        guest.part(InterruptFlag)
         self.loaded: LoadedImage = load_image(guest, image)
         guest.images.append(self.loaded)
         self.created = False

@@ -5,7 +5,8 @@ A handler is called as Windows calls it: on the stack that faulted, below the fr
 bugcheck 0x7E on a system thread and 0x1E elsewhere, since a system thread has a handler of last resort around its routine.
 Model choices: an access to an address of user mode below DISPATCH_LEVEL, an address that is not canonical, and a raised status
 can be handled, any other page fault is a bugcheck at once; the kernel's own part of the dispatch takes no stack beyond what
-the structures need; handlers in the driver's frames around a routine that called it back are asked too.
+the structures need; handlers in the driver's frames around a routine that called it back are asked too; bugcheck 0x3B is never
+used, since every thread is the system's.
 Limits: DISPATCHER_CONTEXT.ContextRecord and the context are one, with the registers of the exception; there is no history table.
 """
 

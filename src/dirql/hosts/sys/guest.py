@@ -10,7 +10,6 @@ Limits: one address space for all images and no user mode.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from struct import Struct
 from types import FrameType
 from typing import Any, TypeVar, cast
@@ -94,10 +93,9 @@ class Guest:
         self.pages = PageTable()
         self.space = AddressSpace(self.machine, self.pages)
         self.stubs = Stubs(self.space)
-        self.processor = Processor(self.machine.memory, self.pages, self.stubs.never)
         self.decoder = Decoder(self.space)
         self.devices = DevicePages(self.space, self.decoder.widths)
-        self.processor.devices = self.devices
+        self.processor = Processor(self.machine.memory, self.pages, self.devices)
         self.processor.new_block = lambda address, size: self.part(Ports).look(address, size)
         self.stacks = Stacks(self.space, self.machine.cpus)
         self.traps = Traps(self)
@@ -105,7 +103,7 @@ class Guest:
         self.objects: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._given: set[int] = set()  # handles that were ever given out
         self._tokens: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
-        self._count = count(1)
+        self._token = TOKENS  # the last that was given out
         self.behind: dict[int, Any] = {}  # what a structure that the framework handed out stands for, by its address
         self._placed: dict[int, Region] = {}  # by the id of what is in `behind`
         self._parts: dict[Any, Any] = {}
@@ -189,7 +187,7 @@ class Guest:
                 stop = self.overseer.asked(activation, stack)
             elif sliced and stop is HALT and not stubs.stopped_at(registers[0]) and not self.traps.watches(registers[0] - 1):
                 stop = SLICE
-            rip, rcx, rdx, r8, r9, rsp, rax = registers
+            rip, rcx, rdx, r8, r9, rsp, rax = registers[:7]
             stack.top = rsp
             try:
                 if stop is SLICE:
@@ -200,7 +198,7 @@ class Guest:
                 elif sliced:
                     slices = 0
                 if stop is not HALT:
-                    skip, access = self._stopped(stop, rip)
+                    skip, access = self._stopped(stop, rip, activation)
                     result = None
                 elif 0 <= (index := rip - base >> 4) < len(thunks):
                     frame.arguments, frame.rsp = (rcx, rdx, r8, r9), rsp
@@ -226,7 +224,7 @@ class Guest:
             elif skip:
                 registers[0] = skip
 
-    def _stopped(self, stop: Exit, rip: int) -> tuple[int, Access | None]:
+    def _stopped(self, stop: Exit, rip: int, activation: Activation) -> tuple[int, Access | None]:
         """Neither a call nor a return. Where the driver goes on if that is not where it stopped, and what its instruction has
         done so far."""
         if stop is SLICE:
@@ -237,9 +235,14 @@ class Guest:
         if stop is not DEVICE:
             self.traps.take(stop, rip)
             return 0, None
-        access = self.devices.perform(rip)
-        length = self.decoder.store(rip)
-        return (rip + length, None) if length else (0, access)  # of a store that is done nothing is left to be entered again
+        move = self.decoder.move(rip)
+        value = self.devices.move(move, self.processor.registers) if move is not None else None
+        if move is None or value is None:
+            return 0, self.devices.perform(rip)
+        if not move.writes:
+            self.take_over(activation)
+            self.processor.answer(value, move.register)
+        return rip + move.length, None  # nothing is left to be entered again
 
     def take_over(self, activation: Activation) -> None:
         """`activation` has the emulator."""
@@ -259,8 +262,10 @@ class Guest:
             if handle in self._given:
                 return handle
         else:
-            handle = self._tokens.get(value, 0) or TOKENS + 16 * next(self._count)
-            self._tokens[value] = handle
+            handle = self._tokens.get(value, 0)
+            if not handle:
+                self._token = handle = self._token + 16
+                self._tokens[value] = handle
         self._given.add(handle)
         self.objects[handle] = value
         return handle
@@ -276,15 +281,16 @@ class Guest:
 
     def slot(self, value: Any) -> int:
         """How an argument of a callback goes into a register."""
-        if value is None:
-            return 0
-        return value if isinstance(value, int) else self.handle(value)
+        if isinstance(value, int):
+            return value
+        return 0 if value is None else self.handle(value)
 
     def callback(self, entry: int, result: Callable[[int], Any]) -> Callable[..., Any]:
         """The driver's function at `entry` as a Python callable; `result` makes of RAX what it returns."""
+        call_driver, slot = self.call, self.slot
 
         def call(*arguments: Any) -> Any:
-            return result(self.call(entry, *map(self.slot, arguments)))
+            return result(call_driver(entry, *map(slot, arguments)))
 
         return call
 

@@ -6,7 +6,6 @@ handles are, and is never given twice, so that a stale one is seen.
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,11 +21,12 @@ class HandleTable:
 
     def __init__(self, guest: Guest) -> None:
         self._open: dict[int, Any] = {}
-        self._next = count(FIRST, 4)
+        self._next = FIRST
 
     def open(self, value: Any) -> int:
         """A new handle of `value`."""
-        handle = next(self._next)
+        handle = self._next
+        self._next += 4
         self._open[handle] = value
         return handle
 

@@ -26,7 +26,7 @@ from dirql.hosts.sys.driver_objects import (
 from dirql.hosts.sys.nt_structs import FAST_MUTEX, KDPC, KMUTANT, KTIMER
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.fast_mutex import FastMutex
-from dirql.kernel.interrupt import KInterrupt
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.kernel.lock import SpinLock
 from dirql.kernel.resource import Resource
 from dirql.kernel.rundown import Rundown

@@ -13,7 +13,7 @@ from dirql.hosts.sys.guest import Guest
 from dirql.hosts.sys.image import LARGEST_IMAGE, Image
 from dirql.hosts.sys.shared_data import SharedData
 
-__all__ = ["declare_routines", "load_driver"]
+__all__ = ["declare_routines", "instrument", "load_driver"]
 
 
 def load_driver(guest: Guest, path: Path) -> SysDriver:
@@ -22,6 +22,15 @@ def load_driver(guest: Guest, path: Path) -> SysDriver:
     guest.part(SharedData)
     data = read_file(path, str(path), LARGEST_IMAGE, "name a .sys file")
     return SysDriver(guest, Image.from_bytes(data, str(path)))
+
+
+def instrument(guest: Guest, patience: float, preempt: int | None, max_instructions: int | None) -> None:
+    """How the code of all images is run: see `System`. Before anything of it was translated."""
+    guest.overseer.patience = patience
+    if preempt is not None:
+        guest.processor.slice_by(preempt)
+    if max_instructions is not None:
+        guest.processor.limit(max_instructions, guest.decoder.count)
 
 
 def declare_routines() -> None:

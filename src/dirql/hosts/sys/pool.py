@@ -1,13 +1,15 @@
 """Pool as special pool gives it: every block on pages of its own, so that a mistake is caught at the instruction that makes it.
 
 A block of less than a page ends (to 16 bytes) where its page does, and the page behind it is empty; a larger one begins on a
-page, as Windows promises. What is left of the pages holds a pattern that is looked at when the block is freed. Freed
-addresses are never given out again. Model choice: every allocation is like this, as with Driver Verifier's special pool,
-tracking and IRQL checks on every driver; Windows without it notices less, and later.
+page, as Windows promises. With `underrun` every block begins where a page does, and the page before it is empty. What is left
+of the pages holds a pattern that is looked at when the block is freed. Freed addresses are never given out again. Model choice:
+every allocation is like this, as with Driver Verifier's special pool, tracking and IRQL checks on every driver; Windows without
+it notices less, and later. An access before a block has the code of one behind it (model choice).
 Bugchecks (facts §5.2, the debugger's pages): 0xCD and 0xD6 behind a block, 0xCC and 0xD5 in a freed one, 0xC1 for a pattern that
 changed, 0xC2 for a bad free, 0xC4 for what is asked for in a wrong way, 0xD1 for paged pool at DISPATCH_LEVEL.
 
-Limits: no quotas, no sessions, no cache alignment beyond 16 bytes; a paged block is in memory below DISPATCH_LEVEL.
+Limits: no quotas, no sessions, no cache alignment beyond 16 bytes; a paged block is in memory below DISPATCH_LEVEL; a read of
+what is left of the pages is not seen, nor does real special pool see it.
 """
 
 from __future__ import annotations
@@ -84,6 +86,7 @@ class Pool:
         self.machine: Machine = guest.machine
         self.blocks: dict[int, Allocation] = {}
         self._freed: dict[int, int] = {}  # the tag by address
+        self.underrun = guest.framework.verifier.underrun  # what lies before a block is caught at once, not what lies behind it
 
     @ddi("ExAllocatePoolWithTag")
     def allocate_with_tag(self, pool_type: int, size: int, tag: int) -> int:
@@ -131,7 +134,8 @@ class Pool:
             raise BugCheck(VERIFIER, 0, irql, pool_type, 0, why=f"{text} are asked for: a block of no size")
         if irql > (APC_LEVEL if paged else DISPATCH_LEVEL):
             raise BugCheck(VERIFIER, 1 if paged else 2, irql, pool_type, size, why=f"{text} are asked for at IRQL {irql}")
-        region = self._region(size, tag, paged, execute)
+        fails = self.machine.fails
+        region = self._region(size, tag, paged, execute) if fails is None or not fails("pool") else None
         if region is None:
             return 0
         if not zero:
@@ -167,7 +171,7 @@ class Pool:
             self._look_at_slack(block)
             size = block.region.end - block.region.start
             sentence = f"{driver.name} is unloaded and leaves {size:#x} bytes of pool with the tag '{block.region.tag}' behind"
-            machine.note_finding("pool-leak", "error", sentence, self.guest.words(block.caller, returning=True))
+            machine.note_finding("pool-leak", sentence, self.guest.words(block.caller, returning=True))
 
     def _region(self, size: int, tag: int, paged: bool, execute: bool) -> Region | None:
         rights = Rights.READ | Rights.WRITE
@@ -178,7 +182,7 @@ class Pool:
         if size > LARGEST:
             return None
         try:
-            region = space.allocate(Area.POOL, size, what, rights, at_end=size < PAGE_SIZE)
+            region = space.allocate(Area.POOL, size, what, rights, at_end=size < PAGE_SIZE and not self.underrun)
         except MemoryError:
             return None
         region.special, region.tag = True, tag_text(tag)

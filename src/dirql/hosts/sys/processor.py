@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import Any, Protocol
 
 import unicorn
@@ -22,19 +23,18 @@ from unicorn.unicorn_py3.unicorn import uclib
 from dirql.hosts.sys.page_table import PAGE_MASK, PAGE_SHIFT, PageTable, Rights
 from dirql.machine.memory import Memory
 
-__all__ = ["TRAP_BASE", "TRAP_SIZE", "Activation", "DevicePages", "Exit", "Processor"]
+__all__ = ["PLACE", "TRAP_BASE", "TRAP_SIZE", "Activation", "DevicePages", "Exit", "Processor"]
 
 TRAP_BASE = 1 << 40  # physical pages that are no memory: every access to them is told
 TRAP_SIZE = 1 << 32
 FLAGS = 0x202  # interrupts on: IF is the machine's business
-ERROR_EXCEPTION = unicorn.unicorn_const.UC_ERR_EXCEPTION
 ERROR_INVALID = unicorn.unicorn_const.UC_ERR_INSN_INVALID
 
 GENERAL = ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15")
-
-
-BY_ENCODING = [getattr(x86, f"UC_X86_REG_{name}") for name in
-               ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", *(f"R{n}" for n in range(8, 16)), "RIP")]  # fmt: skip
+SHOWN = ("RIP", "RCX", "RDX", "R8", "R9", "RSP", "RAX", "RBX", "RBP", "RSI", "RDI", *(f"R{n}" for n in range(10, 16)))
+PLACE = {name.lower(): place for place, name in enumerate(SHOWN) if place}  # of the general ones in `Processor.registers`
+RAX = PLACE["rax"]
+BY_ENCODING = [getattr(x86, f"UC_X86_REG_{name}") for name in (*GENERAL, "RIP")]
 XMM = [getattr(x86, f"UC_X86_REG_XMM{n}") for n in range(16)]
 
 
@@ -42,7 +42,7 @@ class Exit(IntEnum):
     """Why the processor stopped."""
 
     HALT = 0  # a hlt: of an import stub, the return stub, or the driver's own
-    DEVICE = 1  # a register access that waits to be allowed: `Processor.waiting`
+    DEVICE = 1  # before an instruction that accesses a trapped page
     FAULT = 2  # a page fault: `Processor.fault_address`, `fault_access`
     INTERRUPT = 3  # int n, or an exception that the instruction raised: `Processor.vector`
     INVALID = 4  # no such instruction
@@ -51,11 +51,16 @@ class Exit(IntEnum):
     SLICE = 7  # so many instructions were run, or memory is to be accessed: see `slice_by`
 
 
-HALT, ASKED, SLICE = Exit.HALT, Exit.ASKED, Exit.SLICE  # an enumeration's member is looked up slowly
+HALT, DEVICE, ASKED, SLICE = Exit.HALT, Exit.DEVICE, Exit.ASKED, Exit.SLICE  # an enumeration's member is looked up slowly
 
 
 class DevicePages(Protocol):
-    """Who is asked before an access to a trapped page. Neither may touch a device."""
+    """Who is asked before an access to a trapped page: while there is a `current` one it is asked what the instruction reads and
+    whether it has written, piece by piece; else the processor stops. Neither may touch a device."""
+
+    @property
+    def current(self) -> object:
+        """What the instruction that the processor is to enter again has done already."""
 
     def read(self, offset: int, size: int) -> int | None:
         """The value, when the instruction that reads has it already; None stops the processor."""
@@ -64,25 +69,13 @@ class DevicePages(Protocol):
         """True when the instruction's write was done already; False stops the processor."""
 
 
-class NoDevices:
-    """Before anybody is there to be asked."""
-
-    def read(self, offset: int, size: int) -> int | None:
-        """All ones."""
-        return (1 << 8 * size) - 1
-
-    def write(self, offset: int, size: int, value: int) -> bool:
-        """Lost."""
-        return True
-
-
 class Activation:
     """One call into the driver: its registers while another has the emulator."""
 
-    __slots__ = ("context", "doing", "index", "interrupts", "nested", "on_thread", "outer", "saved")
+    __slots__ = ("context", "doing", "index", "interrupts", "kept", "nested", "on_thread", "outer", "saved")
 
     def __init__(self, context: Any) -> None:
-        self.context = context
+        self.context, self.kept = context, context.context
         self.saved = False
         self.index = -1  # the processor whose KPCR its GS base shows
         self.outer: Activation | None = None  # the one below it on the same stack
@@ -92,35 +85,38 @@ class Activation:
         self.nested = 0  # how many calls of the driver lie around it
 
 
-# Unicorn's own callback types, without its wrapper's layer around them: these run twice for each register access.
+# Unicorn's own callback types, without its wrapper's layer around them: a fill is asked for at each register access.
 MMIO_READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p)
-TLB_FILL = ctypes.CFUNCTYPE(
-    ctypes.c_bool, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, ctypes.POINTER(ctypes.c_uint64 * 2), ctypes.c_void_p
-)
+TLB_FILL = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p)
 MMIO_WRITE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p)
+FILLED = ctypes.c_uint64 * 2  # physical address, rights
 PAGEABLE = int(Rights.PAGEABLE)
 RIGHT_OF = {16: 1, 17: 2, 18: 4}  # of UC_MEM_READ, UC_MEM_WRITE, UC_MEM_FETCH
 
 
 class Registers:
-    """Registers that are read or written together: `values` in the order of the names, and what the library is given."""
+    """Registers that are read or written together: `values` in the order of the names."""
 
     def __init__(self, *names: str) -> None:
-        count = len(names)
+        self.count = count = len(names)
         self.values = (ctypes.c_uint64 * count)()
         self._ids = (ctypes.c_int * count)(*(getattr(x86, f"UC_X86_REG_{name}") for name in names))
-        self._pointers = (ctypes.c_void_p * count)(*(ctypes.addressof(self.values) + 8 * i for i in range(count)))
-        self.ids, self.at = ctypes.addressof(self._ids), ctypes.addressof(self._pointers)
+        self._places = (ctypes.c_void_p * count)(*(ctypes.addressof(self.values) + 8 * i for i in range(count)))
+
+    def arguments(self, first: int = 0, count: int = 0) -> tuple[Any, Any, int]:
+        """What the library's batches are given for so many of them from `first` on; for all of them without a count."""
+        return ctypes.byref(self._ids, 4 * first), ctypes.byref(self._places, 8 * first), count or self.count
 
 
 class Processor:
-    """`registers` holds RIP, RCX, RDX, R8, R9, RSP and RAX after each `go`."""
+    """`registers` holds RIP, RCX, RDX, R8, R9, RSP and RAX after each `go`, then the other general ones; `PLACE` by name."""
 
-    def __init__(self, memory: Memory, pages: PageTable, until: int) -> None:
+    def __init__(self, memory: Memory, pages: PageTable, devices: DevicePages) -> None:
         self._uc: Any = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
         self._ram = (ctypes.c_char * memory.size).from_buffer(memory.view)
         self._uc.mem_map_ptr(0, memory.size, unicorn.UC_PROT_ALL, ctypes.addressof(self._ram))
         self._uc.ctl_set_tlb_mode(unicorn.unicorn_const.UC_TLB_VIRTUAL)
+        self._uc.ctl_exits_enabled(True)  # and there are none: at an address to end at it would forget code after each run
         self._uc.hook_add(unicorn.UC_HOOK_INTR, self._interrupt)
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._port_in, None, 1, 0, x86.UC_X86_INS_IN)
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._port_out, None, 1, 0, x86.UC_X86_INS_OUT)
@@ -130,9 +126,8 @@ class Processor:
                           ctypes.c_uint64(1), ctypes.c_uint64(0))
         self._device_callbacks = MMIO_READ(self._device_read), MMIO_WRITE(self._device_write)
         uclib.uc_mmio_map(self._uc._uch, TRAP_BASE, TRAP_SIZE, self._device_callbacks[0], 0, self._device_callbacks[1], 0)
-        self._pages, self._entries = pages, pages.entries
+        self._devices, self._pages, self._entries = devices, pages, pages.entries
         pages.flush = self._flush
-        self.devices: DevicePages = NoDevices()
         self.new_block: Callable[[int, int], bool] = lambda address, size: False  # asked once for each, before it runs
         self.current: Activation | None = None
         self.vector = -1
@@ -142,40 +137,37 @@ class Processor:
         self.runs = 0  # how often `go` was entered and left
         self._written: set[int] | None = None
         self.left = 0  # instructions, where they are limited
-        self.tells_memory = False
-        self._count = self.slice = 0  # instructions that `go` may run; 0 for no limit
+        self.slice, self.tells_memory = 0, False  # instructions that `go` may run, 0 for no limit; see `slice_by`
         self._passes = 0  # the instruction whose memory accesses are not told again
         self._spare: list[Activation] = []
-        self._until = until
         self._prepare()
 
     def _prepare(self) -> None:
-        """Calls into the library with their argument types settled and their arguments laid out once."""
+        """Calls into the library, their arguments laid out once and passed without conversion, which would cost as much again."""
         library = ctypes.CDLL(uclib._name)
-        self._handle = self._uc._uch.value
-        self._start = library.uc_emu_start
-        self._start.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_size_t]
-        self._stop = library.uc_emu_stop
-        self._stop.argtypes = [ctypes.c_void_p]
         brief = ctypes.PyDLL(uclib._name)  # does not give Python's lock away, for calls that are over sooner than that
-        self._read_batch, self._write_batch = brief.uc_reg_read_batch, brief.uc_reg_write_batch
-        self._save, self._restore = brief.uc_context_save, brief.uc_context_restore
-        for routine in (self._read_batch, self._write_batch):
-            routine.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
-        for routine in (self._save, self._restore):
-            routine.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        self._out = Registers("RIP", "RCX", "RDX", "R8", "R9", "RSP", "RAX")
-        self.registers = self._out.values
-        self._back = Registers("RAX")
-        self._in = Registers("RIP", "RCX", "RDX", "R8", "R9", "RSP", "EFLAGS", "GS_BASE")
+        engine = ctypes.byref(ctypes.c_char.from_address(self._uc._uch.value))
+        read, write = brief.uc_reg_read_batch, brief.uc_reg_write_batch
+        save, restore = brief.uc_context_save, brief.uc_context_restore
+        for routine in (read, write, save, restore, library.uc_emu_stop):
+            routine.restype = None
+        out, self._in = Registers(*SHOWN), Registers("RIP", "RCX", "RDX", "R8", "R9", "RSP", "EFLAGS", "GS_BASE")
+        self.registers: ctypes.Array[ctypes.c_uint64] = out.values
+        self._count = ctypes.c_size_t()  # instructions that `go` may run
+        begin = ctypes.c_uint64.from_buffer(self.registers)  # RIP
+        nothing = ctypes.c_uint64()  # no address to end at, no time limit
+        self._start = partial(library.uc_emu_start, engine, begin, nothing, nothing, self._count)
+        self._stop = partial(library.uc_emu_stop, engine)
+        self._look, self._look_at_rip = partial(read, engine, *out.arguments()), partial(read, engine, *out.arguments(0, 1))
+        self._put = [partial(write, engine, *out.arguments(place, 1)) for place in range(out.count)]
+        self._enter = partial(write, engine, *self._in.arguments())
+        self._save, self._restore = partial(save, engine), partial(restore, engine)
 
     # Activations.
 
     def activation(self) -> Activation:
         """A place to keep registers in."""
-        if self._spare:
-            return self._spare.pop()
-        return Activation(self._uc.context_save())
+        return self._spare.pop() if self._spare else Activation(self._uc.context_save())
 
     def discard(self, activation: Activation) -> None:
         """It will not run any more."""
@@ -186,47 +178,45 @@ class Processor:
 
     def begin(self, activation: Activation, index: int, kpcr: int, arguments: tuple[int, ...], entry: int, rsp: int) -> None:
         """`activation` has the emulator, about to run `entry` with up to four arguments in registers."""
-        self._put_away()
+        if self.current is not None:
+            self._put_away(self.current)
         self.current = activation
         activation.saved = False
-        values, (rcx, rdx, r8, r9) = self._in.values, (*arguments, 0, 0, 0, 0)[:4]
-        values[0], values[1], values[2], values[3], values[4], values[5] = entry, rcx, rdx, r8, r9, rsp
-        values[6], values[7] = FLAGS, kpcr
-        self._write_batch(self._handle, self._in.ids, self._in.at, 8)
+        self._in.values[:] = [entry, *(*arguments, 0, 0, 0, 0)[:4], rsp, FLAGS, kpcr]
+        self._enter()
         self.registers[0] = entry
         activation.index = index
 
     def take_over(self, activation: Activation, index: int, kpcr: int) -> None:
         """`activation` goes on where it was saved, perhaps on another processor."""
-        self._put_away()
-        self._restore(self._handle, activation.context.context)
-        self._read_batch(self._handle, self._out.ids, self._out.at, 1)  # RIP: where `go` goes on
+        if self.current is not None:
+            self._put_away(self.current)
+        self._restore(activation.kept)
+        self._look_at_rip()  # where `go` goes on
         activation.saved = False
         self.current = activation
         if activation.index != index:
             activation.index = index
             self._uc.reg_write(x86.UC_X86_REG_GS_BASE, kpcr)
 
-    def _put_away(self) -> None:
-        current = self.current
-        if current is not None and not current.saved:
-            self._save(self._handle, current.context.context)
+    def _put_away(self, current: Activation) -> None:
+        if not current.saved:
+            self._save(current.kept)
             current.saved = True
 
     # Running.
 
-    def answer(self, rax: int) -> None:
-        """What the routine returned whose stub was called."""
-        back = self._back
-        back.values[0] = rax
-        self._write_batch(self._handle, back.ids, back.at, 1)
+    def answer(self, value: int, place: int = RAX) -> None:
+        """What the routine returned whose stub was called; or what another of `registers` is to be."""
+        self.registers[place] = value
+        self._put[place]()
 
     def go(self) -> Exit:
         """Run until something stops it."""
         self.runs += 1
-        error = self._start(self._handle, self.registers[0], self._until, 0, self._count)
+        error = self._start()
         self.runs += 1
-        self._read_batch(self._handle, self._out.ids, self._out.at, 7)
+        self._look()
         event = self._event
         if event is not None:
             self._event = None
@@ -263,20 +253,32 @@ class Processor:
 
     def step(self) -> Exit:
         """`go`, for about one instruction."""
-        self._asked, self._count = True, 1
+        self._asked, self._count.value = True, 1
         try:
             return self.go()
         finally:
-            self._asked, self._count = False, self.slice
+            self._asked, self._count.value = False, self.slice
 
     def slice_by(self, instructions: int) -> None:
         """Stop after every so many instructions, or (0) before every instruction that accesses memory: with HALT after
         instructions, where the caller knows better than to take it for a hlt, and with SLICE before an access. To be called
         before the first `go`: what was translated without it is not told."""
-        self.slice = self._count = instructions
+        self.slice = self._count.value = instructions
         self.tells_memory = not instructions
         if not instructions:
             self._uc.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, self._accessed)
+
+    def tell_memory(self, told: Callable[[int, int, int, int], None]) -> None:
+        """Call `told(rip, access, physical address, size)` at every access to memory, once for one that is entered again. To be
+        called before `slice_by` and the first `go`."""
+
+        def access(uc: Any, access: int, physical: int, size: int, value: int, _: Any) -> None:
+            if physical < TRAP_BASE:
+                rip = int(uc.reg_read(x86.UC_X86_REG_RIP))
+                if not self.tells_memory or rip == self._passes:
+                    told(rip, access, physical, size)
+
+        self._uc.hook_add(unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE, access)
 
     def _accessed(self, uc: Any, access: int, physical: int, size: int, value: int, _: Any) -> None:
         """Of an instruction that reads, nothing has happened; a write has, and happens again with the same value."""
@@ -310,7 +312,7 @@ class Processor:
 
     def refresh(self) -> None:
         """`registers` again, after others have run."""
-        self._read_batch(self._handle, self._out.ids, self._out.at, 7)
+        self._look()
 
     def snapshot(self, activation: Activation) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """The general registers by their encoding, XMM0 to XMM15 and RIP of an activation, wherever they are kept."""
@@ -339,7 +341,7 @@ class Processor:
 
     # Callbacks of the emulator's: note and stop, nothing else.
 
-    def _fill(self, _: Any, address: int, access: int, result: Any, __: Any) -> bool:
+    def _fill(self, _: Any, address: int, access: int, result: int, __: Any) -> bool:
         entry = self._entries.get(address >> PAGE_SHIFT & PAGE_MASK)
         right = RIGHT_OF[access]
         if self._written is not None and entry is not None:
@@ -351,7 +353,10 @@ class Processor:
             self.fault_address, self.fault_access = address, right
             self._faulted = True
             return False
-        filled = result.contents
+        if entry[0] >= TRAP_BASE and self._devices.current is None:
+            self._event = DEVICE
+            return False
+        filled = FILLED.from_address(result)
         filled[0], filled[1] = entry
         return not entry[1] & PAGEABLE or self._fill_pageable(address, right, filled)
 
@@ -369,17 +374,17 @@ class Processor:
         uc.emu_stop()
 
     def _device_read(self, _: Any, offset: int, size: int, __: Any) -> int:
-        value = self.devices.read(offset, size)
+        value = self._devices.read(offset, size)
         if value is None:
-            self._event = Exit.DEVICE
-            self._stop(self._handle)
+            self._event = DEVICE
+            self._stop()
             return 0
         return value
 
     def _device_write(self, _: Any, offset: int, size: int, value: int, __: Any) -> None:
-        if not self.devices.write(offset, size, value):
-            self._event = Exit.DEVICE
-            self._stop(self._handle)
+        if not self._devices.write(offset, size, value):
+            self._event = DEVICE
+            self._stop()
 
     def _port_in(self, uc: Any, port: int, size: int, _: Any) -> int:
         """Only code that changed after it was looked at comes here."""

@@ -61,7 +61,6 @@ class Stubs:
         space.pages.protect(region.first, region.pages, Rights.READ | Rights.EXECUTE)
         self.base = region.start
         self.returns = self.base + SPACING * CAPACITY
-        self.never = self.returns + 8  # where no code goes: the address that the emulator is told to end at, which is slow
         self.two_blocks = self.returns + SPACING
         self.thunks: list[Entry] = []
         self._address: dict[str, int] = {}

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from dirql.hosts.sys.decode import Instruction
+from dirql.hosts.sys.driver_flags import InterruptFlag
 from dirql.hosts.sys.exceptions import double_fault
 from dirql.hosts.sys.ports import Ports
 from dirql.hosts.sys.processor import Exit
@@ -70,6 +71,7 @@ class Traps:
             "mov to cr8": self._write_cr8, "mov from cr8": self._read_cr8, "rdtsc": self._rdtsc, "rdtscp": self._rdtsc,
             "rdrand": self._rdrand, "rdseed": self._rdrand,
             **dict.fromkeys(("in", "out", "ins", "outs"), lambda instruction: guest.part(Ports).perform(instruction)),
+            **dict.fromkeys(("cli", "sti", "popf"), lambda instruction: guest.part(InterruptFlag).perform(instruction)),
         }  # fmt: skip
 
     def watch(self, instruction: Instruction) -> None:
@@ -107,6 +109,7 @@ class Traps:
             self._fault(guest.processor.fault_address, guest.processor.fault_access, rip)
         elif stop is Exit.BLOCK:
             guest.part(Ports).replace()
+            guest.part(InterruptFlag).replace()
         elif stop is Exit.INVALID:
             self._exception(STATUS_ILLEGAL_INSTRUCTION, rip, "an instruction that the processor does not know")
         elif stop is Exit.INTERRUPT:
@@ -161,11 +164,13 @@ class Traps:
         irql = self._guest.kernel.ke_get_current_irql()  # a scheduling point: others may have had the emulator since
         if activation is not None:
             self._guest.take_over(activation)
-        self._guest.processor.set_register(instruction.register, irql)
+        self._guest.processor.set_register(instruction.register, self._guest.part(InterruptFlag).cr8(irql))
 
     def _write_cr8(self, instruction: Instruction) -> None:
         """KeRaiseIrql and KeLowerIrql are this instruction in a driver's own code."""
         kernel, new = self._guest.kernel, self._guest.processor.register(instruction.register) & 15
+        if self._guest.part(InterruptFlag).write_cr8(new):
+            return
         if new >= self._guest.machine.cpu.irql:
             kernel.ke_raise_irql(new)
         else:

@@ -51,7 +51,7 @@ def add_device(driver: SysDriver, node: DevNode) -> tuple[int, WdmStack | None]:
     top = devices.get(devices.top(pdo))
     if top is not None and top.view.Flags & DO_DEVICE_INITIALIZING:
         sentence = f"AddDevice of {driver.name} left DO_DEVICE_INITIALIZING set; clear it before AddDevice returns"
-        guest.machine.note_finding("device-initializing", "warning", sentence, driver.name)
+        guest.machine.note_finding("device-initializing", sentence, driver.name)
     return status, WdmStack(guest, node, pdo)
 
 
@@ -110,7 +110,7 @@ class WdmStack:
         left = devices.get(devices.top(self.pdo))
         if left is not None and left.node is None:
             sentence = f"{self.node.name}: after IRP_MN_REMOVE_DEVICE the driver's device {left.name} is still attached"
-            self.guest.machine.note_finding("device-left-attached", "error", sentence, self.node.driver)
+            self.guest.machine.note_finding("device-left-attached", sentence, self.node.driver)
             devices.detach(self.pdo)
 
     def surprise_removal(self) -> None:

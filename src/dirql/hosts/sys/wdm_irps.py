@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dirql.hosts.sys.address_space import Area, Region
 from dirql.hosts.sys.device_objects import DeviceObjects
 from dirql.hosts.sys.nt_structs import DEVICE_OBJECT, DRIVER_OBJECT, IO_STACK_LOCATION, IRP
+from dirql.kernel.held import Entered
 from dirql.kernel.stop import BugCheck
 from dirql.ntstatus import STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, nt_success
 
@@ -106,7 +107,11 @@ class WdmIrps:
         driver = DEVICE_OBJECT(self._space, device).DriverObject
         major = min(location.MajorFunction, 27)
         entry = int.from_bytes(self._space.read(driver + MAJORS + 8 * major, 8), "little")
-        return self._guest.call(entry, device, irp.address) & 0xFFFF_FFFF
+        guest = self._guest
+        before = Entered(guest.machine.cpu)
+        status = guest.call(entry, device, irp.address) & 0xFFFF_FFFF
+        guest.kernel.held.look_back(f"the dispatch routine of major function {major:#x}", before)
+        return status
 
     def complete(self, irp: IRP) -> None:
         """IoCompleteRequest: completion routines from the lowest up, until one wants to go on with the IRP itself."""

@@ -76,12 +76,16 @@ def push_entry(guest: Guest, head: int, entry: int) -> int:
 
 
 def _read(guest: Guest, head: int) -> tuple[int, int, int]:
+    if guest.machine.watch is not None:
+        guest.machine.watch.acquire(("interlocked list", head))
     data = guest.space.read(head, 16)
     low, high = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little")
     return low & 0xFFFF, low >> 16, high & ~15
 
 
 def _write(guest: Guest, head: int, depth: int, sequence: int, first: int) -> None:
+    if guest.machine.watch is not None:
+        guest.machine.watch.release(("interlocked list", head))
     low = depth & 0xFFFF | (sequence & (1 << 48) - 1) << 16
     guest.space.write(head, low.to_bytes(8, "little") + first.to_bytes(8, "little"))
 

@@ -22,7 +22,6 @@ from dirql.hosts.sys.nt_structs import (
     IO_INTERRUPT_MESSAGE_INFO_ENTRY,
     IO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS,
 )
-from dirql.kernel.interrupt import KInterrupt
 from dirql.kernel.io_connect import (
     InterruptMessageInfo,
     connect_fully_specified,
@@ -31,6 +30,7 @@ from dirql.kernel.io_connect import (
     connect_messages_or_line,
     disconnect_messages,
 )
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.kernel.lock import SpinLock
 from dirql.ntstatus import STATUS_INVALID_PARAMETER, STATUS_INVALID_PARAMETER_1, STATUS_SUCCESS, StatusError
 from dirql.pnp.manager import DevNode
