@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from dirql.errors import UsageError
 from dirql.facts import Routine, routine
+from dirql.ntstatus import STATUS_INSUFFICIENT_RESOURCES, StatusError
 from dirql.trace import Kind
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def ddi_create(name: str) -> Callable[[Callable[Concatenate[T, S, P], R]], Calla
         def call(cls: T, first: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if hasattr(first, "machine"):
                 enter(first)
+                fails = first.machine.fails
+                if fails is not None and fails(name):
+                    raise StatusError(STATUS_INSUFFICIENT_RESOURCES, f"{name}: this allocation was chosen to fail")
             return method(cls, first, *args, **kwargs)
 
         call.__dict__["ddi"] = enter.__dict__["ddi"]
@@ -128,10 +132,10 @@ def _off_limits(machine: Machine, row: Routine) -> None:
         return  # `_pause` has more to say
     if irql > row.max_irql:
         sentence = f"{row.name} needs IRQL <= {row.limit_name}, called at {irql_name(irql)}"
-        machine.note_finding("irql-too-high", "error" if row.enforced else "warning", sentence, machine.where())
+        machine.note_finding("irql-too-high", sentence, machine.where(), None if row.enforced else "warning")
     else:
         sentence = f"{row.name} needs IRQL >= {irql_name(row.min_irql)}, called at {irql_name(irql)}"
-        machine.note_finding("irql-too-low", "error", sentence, machine.where())
+        machine.note_finding("irql-too-low", sentence, machine.where())
 
 
 def irql_name(irql: int) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 from dirql import ntstatus
 from dirql.errors import UsageError
 from dirql.findings import Finding
+from dirql.hosts.watching import Watching
 from dirql.kernel.kernel import Kernel
 from dirql.kernel.stop import Hang, Stop
 from dirql.kernel.unhandled import in_driver, unhandled
@@ -36,6 +37,8 @@ from dirql.wdf.device_init import DeviceInit
 from dirql.wdf.driver import Driver
 from dirql.wdf.framework import Framework, Verifier
 from dirql.wdf.io_manager import IoManager
+from dirql.wdf.leaks import tell_of_leaks, tell_of_requests
+from dirql.wdf.message_check import advise_on_policies
 from dirql.wdf.pnp_state import PnpStateMachine
 
 if TYPE_CHECKING:
@@ -57,20 +60,21 @@ class NoDriver(UsageError):
 class System:
     """One machine with Windows on it.
 
-    `cpus` 1 to 64; `windows` "10" or "11"; `trace` True keeps every event; `chooser` decides orders (default: virtual
-    time); `costs` replaces the cost table; `memory` is the RAM in bytes.
+    `cpus` 1 to 64; `windows` "10" or "11"; `trace` True keeps every event; `chooser` decides orders (default: virtual time);
+    `costs` replaces the cost table; `memory` is the RAM in bytes; `races` True looks for data races, about ten times slower.
     """
 
     def __init__(
         self, cpus: int = 4, *, windows: str = "11", trace: bool = False, chooser: Chooser | None = None,
-        costs: Costs | None = None, verifier: Verifier | None = None, memory: int = 64 << 20,
+        costs: Costs | None = None, verifier: Verifier | None = None, memory: int = 64 << 20, races: bool = False,
     ) -> None:  # fmt: skip
         self.windows = windows
-        self.trace = Trace() if trace else None
+        self.trace = Trace() if trace or races else None
         self.machine = Machine(cpus, costs=costs, chooser=chooser, trace=self.trace, memory=memory)
         self.kernel = Kernel(self.machine)
         self.kernel.windows = windows
         self.framework = Framework(self.kernel, verifier)
+        self.watching = Watching(self.framework, races)
         self.pnp = PnpManager(self.kernel)
         self.pnp.about_to_stop = lambda node: self.observe()
         self.io = IoManager(self.kernel)
@@ -83,6 +87,7 @@ class System:
         self.guest: Guest | None = None  # where driver images run, once one is loaded
         self._drivers: list[tuple[Driver, Inf | None]] = []
         self._never_at_rest = False
+        self.observing = True  # a report is wanted; False where the same system is played on again and again
         self._observed: dict[DevNode, list[Observed]] = {}
 
     # Building.
@@ -111,22 +116,21 @@ class System:
             if stubs:
                 raise UsageError(f"stubs {', '.join(stubs)}: {driver.__name__} is no image; leave them out")
             driver.require_callbacks()
+            self.watching.look_at(driver)
             loaded = driver(self.framework)
             loaded.service_key = inf.service_key() if inf is not None else loaded.service_key
         self.framework.driver = self.framework.driver or loaded
         self._drivers.append((loaded, inf))
+        loaded.last_of_entry = self.framework.last_handle
         return loaded
 
     def _load_image(self, path: Path, inf: Inf | None, stubs: Mapping[str, int]) -> Driver:
-        from dirql.hosts.sys import Guest, load_driver  # an emulator that only those pay for who load an image
+        from dirql.hosts.sys import Guest, instrument, load_driver  # an emulator that only those pay for who load an image
 
         if self.guest is None:
             self.guest = Guest(self.kernel, self.framework)
-            self.guest.overseer.patience = self.patience
-            if self.preempt is not None:
-                self.guest.processor.slice_by(self.preempt)
-            if self.max_instructions is not None:
-                self.guest.processor.limit(self.max_instructions, self.guest.decoder.count)
+            self.watching.look_into(self.guest, self.preempt)
+            instrument(self.guest, self.patience, self.preempt, self.max_instructions)
         for name, value in stubs.items():
             self.guest.stubs.replace(name, value)
         driver = load_driver(self.guest, path)
@@ -185,7 +189,7 @@ class System:
             self._stop(Hang("stuck", f"{lasted} a processor still goes on and on: {'; '.join(busy)}"))
             return
         sentence = f"{lasted} something still happens: {', '.join(restless)}; run(for_ns) takes a part of it"
-        self.machine.note_finding("never-at-rest", "advice", sentence, "run()")
+        self.machine.note_finding("never-at-rest", sentence, "run()")
         self._never_at_rest = True
 
     def _run(self, until: int, enough: Callable[[], bool] | None, steps: int | None = None) -> list[str]:
@@ -197,6 +201,7 @@ class System:
             restless = self.machine.scheduler.restless()
             if not restless:
                 self.kernel.refuse_to_hang()
+            self.pnp.look_for_loss()
             return restless
         except Stop as stop:
             where = in_driver(stop)
@@ -215,6 +220,7 @@ class System:
         failed: list[ntstatus.StatusError] = []
 
         def enter(_: Any) -> T | None:
+            self.watching.at_rest(routine)
             try:
                 return routine(*args)
             except ntstatus.StatusError as error:
@@ -223,10 +229,12 @@ class System:
 
         thread = self.kernel.dispatcher.create(enter, None, getattr(routine, "__name__", "call"))
         self._run_to_rest(lambda: thread.finished)
+        self.watching.ended(thread)
         if self.stopped is not None:
             raise self.stopped
         if not thread.finished:
             stuck = "; ".join(self.kernel.stuck_threads())
+            tell_of_requests(driver for driver, _ in self._drivers)
             self._stop(Hang("stuck", f"{thread.name} never came back: {stuck}"))
             assert self.stopped is not None
             raise self.stopped
@@ -265,6 +273,10 @@ class System:
         for driver, _ in self._drivers:
             if self.stopped is None:
                 self._pnp(driver.unload)
+        if self.stopped is None:
+            tell_of_leaks(self.kernel, self.framework)
+        if self.observing:
+            self.watching.rest()
 
     def open(self, name: str | UUID) -> Handle:
         """Open a device as a user's program does: by a device interface's GUID, its link, or a symbolic link."""
@@ -302,6 +314,8 @@ class System:
 
     def observe(self) -> None:
         """Remember the state at rest, since stopping a device takes its map with it. Done by whatever stops a device."""
+        if not self.observing:
+            return
         for node in self.pnp.nodes:
             seen = self._observed.setdefault(node, [])
             if node.stack is not None or not seen:
@@ -347,7 +361,8 @@ class System:
         node.driver = driver.name
         self.framework.last_failure = ""
         if not ntstatus.nt_success(driver.entry_status):
-            self.framework.last_failure = f"DriverEntry of {driver.name} returned {ntstatus.name_of(driver.entry_status)}"
+            told, why = ntstatus.name_of(driver.entry_status), driver.entry_failure and f": {driver.entry_failure}"
+            self.framework.last_failure = f"DriverEntry of {driver.name} returned {told}{why}"
             node.status = ntstatus.STATUS_FAILED_DRIVER_ENTRY
             return node.status
         wdm = driver.wdm_stack(node) if isinstance(driver, HostsWdm) else None
@@ -364,17 +379,8 @@ class System:
             if device is not None:
                 self.pnp.remove(node)
             return node.status
-        self._advise_on_policies(device, node.management)
+        advise_on_policies(device, node.management)
         return self.pnp.start(node, grant)
-
-    def _advise_on_policies(self, device: Device, management: InterruptManagement) -> None:
-        """The registry's policy or priority comes before WdfInterruptSetPolicy, without a word (facts §1.4): the framework stamps
-        only what is without POLICY_INCLUDED."""
-        silent = [interrupt.name for interrupt in device.interrupts if interrupt.policy is not None]
-        if silent and management.policy_included:
-            sentence = f"the policy that EvtDriverDeviceAdd sets for {', '.join(silent)} has no effect"
-            why = "the INF's Affinity Policy comes first; drop one of the two"
-            self.machine.note_finding("policy-overridden", "advice", f"{sentence}: {why}", "EvtDriverDeviceAdd")
 
     def stop(self, stop: Stop) -> None:
         """The machine stands still from here on, unless it does already; the report says why."""

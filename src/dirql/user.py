@@ -136,6 +136,8 @@ class PendingIo:
             self._settle(lambda: self.done)
         elif not self.done:
             self._io.kernel.ke_wait_for_single_object(irp.done)
+        if (watch := self._io.kernel.machine.watch) is not None:
+            watch.acquire(irp.done)
         if not self.done:
             raise UsageError(f"the {irp.name} is not completed and nothing more happens; start it overlapped, make what it waits "
                              "for happen, or cancel() it")  # fmt: skip
@@ -168,6 +170,8 @@ def _on_a_thread(io: IoManager, settle: Settle, routine: Callable[[], Any], name
 
     thread: Thread = io.thread(enter, name)
     settle(lambda: thread.finished)
+    if (watch := io.kernel.machine.watch) is not None:
+        watch.acquire(thread)
     if not thread.finished:
         raise UsageError(f"{name} does not come to an end: {'; '.join(io.kernel.stuck_threads())}")
     if failed:

@@ -28,6 +28,7 @@ class Granted:
     messages: list[AssignedInterrupt] = field(default_factory=list)
     line: AssignedInterrupt | None = None
     name: str = "card"
+    questions: int = 0
 
 
 LINE = AssignedInterrupt(0x61, 6, 1, False, True)
@@ -158,3 +159,18 @@ def _failing(w: Any, routine: Any) -> None:
 
     w.run_thread(enter)
     raise raised[0]
+
+
+@pytest.mark.parametrize(("asks", "claims"), [(True, True), (False, True), (False, False)])
+def test_a_line_is_claimed_by_who_has_asked_its_device(world: ModuleType, asks: bool, claims: bool) -> None:
+    w, granted = world.World(1), Granted([], LINE)
+
+    def service(interrupt: KInterrupt, context: Any) -> bool:
+        granted.questions += asks
+        return claims
+
+    interrupt = w.run_thread(lambda: connect_line(w.kernel, granted, service))
+    w.run_thread(lambda: interrupt.routine(interrupt.first, interrupt.second))
+    sentence = "the ISR of interrupt of card returned TRUE for a line without having read a register of card"
+    expected = [f"{sentence}; ask its interrupt status, and return FALSE when that shows nothing"]
+    assert [f.sentence for f in w.machine.findings.values()] == (expected if claims and not asks else [])

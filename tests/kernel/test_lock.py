@@ -143,10 +143,11 @@ def test_a_lock_that_was_released_in_the_future_of_an_isr_costs_the_time_until_t
 def test_taking_a_lock_again_is_a_deadlock(world: ModuleType) -> None:
     w = world.World(1)
     lock = SpinLock(w.kernel, "ring lock")
-    text = "hang (deadlock): cpu0 waits for ring lock, which cpu0 holds"
+    why = "cpu0 waits for ring lock, which cpu0 holds: a spin lock is not recursive"
+    text = f"hang (deadlock): {why}"
     with pytest.raises(Hang, match=f"^{re.escape(text)}$") as caught:
         w.run_thread(lambda: (lock.acquire(), lock.acquire()))
-    assert caught.value.as_json() == {"kind": "hang", "rule": "deadlock", "why": "cpu0 waits for ring lock, which cpu0 holds"}
+    assert caught.value.as_json() == {"kind": "hang", "rule": "deadlock", "why": why}
 
 
 @pytest.mark.parametrize("cpus", [2, 3, 4])
@@ -178,9 +179,11 @@ def test_an_isr_that_wants_the_lock_of_the_thread_it_interrupted_is_a_deadlock(w
         w.stall(100)
 
     w.at(20_000, lambda: w.card.fire(0))
-    with pytest.raises(Hang, match="cpu0 waits for ring lock, which cpu0 holds"):
+    interrupted = "at DISPATCH_LEVEL in what it interrupted: hold it at DIRQL 5 everywhere"
+    with pytest.raises(Hang, match=f"cpu0 waits for ring lock, which cpu0 holds {interrupted}$"):
         w.run_thread(work)
-    (finding,) = w.machine.findings.values()
+    finding, potential = w.machine.findings.values()
+    assert potential.rule == "lock-irql"
     assert finding.sentence == "KeAcquireSpinLockRaiseToDpc needs IRQL <= DISPATCH_LEVEL, called at DIRQL 5"
     assert finding.where.startswith("cpu0, rx, test_lock.py:")
 

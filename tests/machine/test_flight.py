@@ -16,6 +16,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.time = 0
+        self.watch = None
         self.log: list[tuple[Any, int]] = []
         self.agenda = Agenda(self)
 
@@ -136,4 +137,4 @@ def test_the_agenda_offers_each_lane_once_earliest_first() -> None:
     gone = Timer("gone", 10, 0, lambda: None)
     c.agenda.add(10, gone)
     gone.cancel()
-    assert [what.name for what in c.agenda.open()] == ["a", "b"]
+    assert [what.name for what, _ in c.agenda.open()] == ["a", "b"]

@@ -72,9 +72,10 @@ def test_messages_on_their_way_are_counted_until_they_arrive(world: ModuleType) 
 def test_a_finding_is_kept_once_and_counted() -> None:
     machine = Machine(1, trace=Trace())
     for where in ("here", "there"):
-        machine.note_finding("rule", "warning", "something is wrong", where)
+        machine.note_finding("bad-priority", "something is wrong", where, "warning")
     (finding,) = machine.findings.values()
-    assert (finding.where, finding.count, str(finding)) == ("here", 2, "finding rule: something is wrong (here, 2 times)")
+    assert (finding.level, finding.where, finding.count) == ("warning", "here", 2)
+    assert str(finding) == "finding bad-priority: something is wrong (here, 2 times)"
     assert machine.trace is not None
     assert [event["kind"] for event in machine.trace.events()] == [Kind.FINDING]
 
@@ -150,6 +151,7 @@ def test_dma_outside_of_ram_is_a_finding_that_counts(direction: str) -> None:
     card = MultiQueue(1)
     machine.plug(card)
     card.config_write(4, 2, 6)
+    assert machine.memory.allocate_contiguous(0x1000) == 0x1F_F000
     for address in (0x1F_FFF0, 0x1F_FFF1, 0x100_0000_0000):
         card.dma.write(address, bytes(16)) if direction == "write" else card.dma.read(address, 16)
     machine.scheduler.run()

@@ -130,7 +130,7 @@ def test_what_was_found_is_told_in_full_and_summed_up() -> None:
     text = render(report(findings=findings, bugcheck=stop, unserved=["queue 0: 3 left"], stuck=["thread a waits for b"]))
     assert section(text, "Findings") == [
         "  error irql-too-high: too high", "      at 5,000 ns, cpu1, dpc, driver.py:3, 2 times",
-        "  advice hint: nicer", "      at 1 ns, driver.py:9",
+        "  advice hint: nicer", "      at 1 ns, driver.py:9", "  dirql rules ID tells why, and what to do",
     ]  # fmt: skip
     assert section(text, "Bugcheck") == ["  WDF_VIOLATION (10d), arguments 0xe, 0x0, 0x2, 0x0", "  because"]
     assert section(text, "Unserved") == ["  queue 0: 3 left"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dirql import wdf
+from dirql.pnp.grant import GrantChoice
 from dirql.wdf.interrupt_config import CONFIG_SIZES
 
 MISMATCH, PARAMETER, STATE = wdf.STATUS_INFO_LENGTH_MISMATCH, wdf.STATUS_INVALID_PARAMETER, wdf.STATUS_INVALID_DEVICE_STATE
@@ -375,7 +376,7 @@ def test_the_queue_above_an_interrupt_cannot_be_deleted_by_the_driver_any_more(W
         queue = queue_of(w)
         w.create(attributes=wdf.ObjectAttributes(parent_object=queue), automatic_serialization=True)
 
-    w = World(in_prepare=False, add=add).started()
+    w = World(in_prepare=False, add=add).started(GrantChoice.one())
     queue = w.device.queues[0]
     w.call(queue.delete)
     assert not queue.deleting

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dirql import wdf
+from dirql.pnp.grant import GrantChoice
 
 NORMAL = wdf.InterruptPriority.Normal
 UNDEFINED = "is not 1 to 3 (WdfIrqPriorityUndefined, which INIT leaves, is refused)"
@@ -25,7 +26,7 @@ UNDEFINED = "is not 1 to 3 (WdfIrqPriorityUndefined, which INIT leaves, is refus
 )
 def test_a_bad_argument_drops_the_whole_policy(World: Any, policy: Any, why: str) -> None:
     w = World(in_prepare=False, add=lambda w: w.create().set_extended_policy(policy))
-    w.start()
+    w.start(GrantChoice.one())
     assert w.interrupts[0].policy is None
     assert w.findings == [("policy-dropped", f"WdfInterruptSetExtendedPolicy on interrupt0 is dropped silently: {why}")]
 
@@ -34,7 +35,7 @@ def test_a_bad_argument_drops_the_whole_policy(World: Any, policy: Any, why: str
 @pytest.mark.parametrize("priority", [1, 2, 3])
 def test_every_policy_with_a_priority_is_kept(World: Any, policy: int, priority: int) -> None:
     w = World(in_prepare=False, policy=None, add=lambda w: w.create().set_policy(policy, priority, 1))
-    w.start()
+    w.start(GrantChoice.one())
     kept = w.interrupts[0].policy
     assert (kept.policy, kept.priority, kept.mask, w.findings) == (policy, priority, 1, [])
 

@@ -3,10 +3,11 @@
 from dirql.kernel.dpc import Importance, Kdpc
 from dirql.kernel.ex_timer import ExTimer
 from dirql.kernel.fast_mutex import FastMutex
-from dirql.kernel.interrupt import InterruptController, KInterrupt, Source
+from dirql.kernel.interrupt import InterruptController, Source
 from dirql.kernel.io_space import IoSpace, PortSpace
 from dirql.kernel.irql import APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL
 from dirql.kernel.kernel import Kernel
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.kernel.lock import SpinLock
 from dirql.kernel.resource import Resource
 from dirql.kernel.rundown import Rundown

@@ -38,6 +38,8 @@ class DispatcherObject:
 
     def signal(self, time: int | None = None) -> None:
         """To be called after the state changed: satisfies who can be. `time` for what no processor does (a timer)."""
+        if self.machine.watch is not None:
+            self.machine.watch.release(self)
         for block in list(self.waiters):
             if block in self.waiters:
                 block.try_to_end(time)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dirql.ddi import ddi
 from dirql.kernel.irql import DISPATCH_LEVEL
 from dirql.kernel.stop import BugCheck
+from dirql.kernel.too_long import DPC_LIMIT, dpc_took
 from dirql.machine.cpu import Cpu
 from dirql.machine.flight import Timer
 from dirql.machine.machine import Machine
@@ -45,8 +46,9 @@ class Kdpc:
     """
 
     __slots__ = (
-        "_plain", "argument1", "argument2", "callback", "context", "count", "cpu_ns", "first", "importance", "kernel",
-        "machine", "name", "queued_on", "routine", "second", "target",
+        "_plain", "argument1", "argument2", "callback", "context", "count", "cpu_ns", "first", "guarded",
+        "importance", "kernel", "limit", "machine", "name", "on", "queued_on", "routine", "second", "target", "twice",
+        "until",
     )  # fmt: skip
 
     def __init__(self, kernel: Kernel, routine: Callable[[Kdpc, Any, Any, Any], None], context: Any, name: str = "DPC") -> None:
@@ -57,6 +59,11 @@ class Kdpc:
         self.importance = Importance.MediumImportance
         self.target: Cpu | None = None
         self.queued_on: Cpu | None = None
+        self.on: Cpu | None = None  # where it was started last
+        self.until = 0  # when it ended last
+        self.limit = DPC_LIMIT  # ns that a run may take; -1 if its end is to be looked at
+        self.twice = ""  # on which processors it was seen running at once
+        self.guarded = False  # its routine takes a lock, or is none of the driver's
         self.argument1: Any = None
         self.argument2: Any = None
         self._plain = self.machine.trace is None  # medium importance, for whichever processor asks, and nobody notes it
@@ -81,6 +88,8 @@ class Kdpc:
         if cpu is None:
             return False
         cpu.dpcs.remove(self)
+        if self.machine.watch is not None:
+            self.machine.watch.write(("dpcs", cpu.index), "order")
         return True
 
     @ddi("KeSetImportanceDpc")
@@ -105,6 +114,8 @@ class Kdpc:
     def enqueue(self) -> bool:
         """Put it on its processor's queue; `insert` without arguments and without being a routine of its own."""
         if self.queued_on is not None:
+            if self.machine.watch is not None:  # who is too late to queue it is served by the same call
+                self.machine.watch.release(self)
             return False
         machine = self.machine
         here = machine.cpu
@@ -122,6 +133,9 @@ class Kdpc:
         else:
             cpu.dpcs.append(self)
         if machine.trace is not None:
+            if machine.watch is not None:
+                machine.watch.release(self)
+                machine.watch.write(("dpcs", cpu.index), "order")
             machine.trace.add((here.now, here.index, Kind.DPC_QUEUED, self.name, cpu.index))
         if cpu is here:
             if self.importance or len(cpu.dpcs) >= DEEP:
@@ -136,6 +150,9 @@ class Kdpc:
 
     def expire(self, cpu: Cpu, time: int) -> None:
         """A timer's DPC: queued on `cpu` from the clock interrupt, and started from there."""
+        if self.machine.watch is not None:
+            self.machine.watch.release(self)
+            self.machine.watch.write(("dpcs", cpu.index), "order")
         if self.queued_on is None:
             self.queued_on = cpu
             cpu.dpcs.append(self)
@@ -143,6 +160,27 @@ class Kdpc:
             if self.machine.trace is not None:
                 self.machine.trace.add((time, FABRIC, Kind.DPC_QUEUED, self.name, cpu.index))
             self.machine.scheduler.make_ready(cpu, time)
+
+    def starts_elsewhere(self, cpu: Cpu) -> None:
+        """On another processor than the last time: does it run there still? By the clocks, one that ended later does as well."""
+        last, self.on = self.on, cpu
+        other = next((c for c in self.machine.cpus if c.dpc is self and c is not cpu), None)
+        if other is not None:
+            self.twice = f"cpu{other.index} and cpu{cpu.index}"
+            self.limit = -1
+        elif last is not None and cpu.now < self.until and not self.machine.chooser.interleaves:
+            self.twice = f"cpu{last.index} and cpu{cpu.index}"
+            self.limit = -1
+
+    def look_back(self, cpu: Cpu, spent: int) -> None:
+        """A run took too long, or two of them ran at once: if they take no lock, that is worth a word."""
+        self.limit = DPC_LIMIT
+        if spent > DPC_LIMIT:
+            dpc_took(self.kernel, self.name, spent)
+        if self.twice and not self.guarded:
+            sentence = f"the DPC {self.name} runs on {self.twice} at once, and takes no lock"
+            remedy = "guard what its runs share (WdfSpinLockAcquire, Interlocked…), or give each message its own DPC and data"
+            self.machine.note_finding("dpc-runs-twice", f"{sentence}; {remedy}", f"cpu{cpu.index}, {self.name}")
 
     def _request(self, cpu: Cpu, now: int) -> None:
         if self.importance >= 2 or len(cpu.dpcs) >= DEEP:
@@ -169,6 +207,12 @@ def call_routine(dpc: Kdpc, _: None) -> None:
     dpc.routine(dpc, dpc.context, dpc.argument1, dpc.argument2)
 
 
+def _changed_irql(dpc: Kdpc, cpu: Cpu) -> BugCheck:
+    why = f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL"
+    dpc.machine.note_finding("irql-changed", why, f"cpu{cpu.index}, {dpc.name}")
+    return BugCheck(0xC8, cpu.irql << 16 | DISPATCH_LEVEL << 8, why=why)
+
+
 def queue() -> deque[Kdpc]:
     """An empty DPC queue."""
     return deque()
@@ -181,24 +225,35 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
     cost = machine.costs.dpc_dispatch
     dpcs = cpu.dpcs
     outer = cpu.dpc
-    trace, apic = machine.trace, cpu.apic
+    trace, apic, locks = machine.trace, cpu.apic, cpu.locks
     while dpcs:
         for _ in BATCH:
             dpc: Kdpc = dpcs.popleft()
             dpc.queued_on = None
             cpu.dpc = dpc
+            if dpc.on is not cpu:
+                dpc.starts_elsewhere(cpu)
             cpu.now = start = cpu.now + cost
             dpc.count += 1
             if trace is not None:
+                if machine.watch is not None:
+                    machine.watch.write(("dpcs", cpu.index), "order")
+                    machine.watch.begins(dpc)
                 trace.add((start, cpu.index, Kind.DPC, dpc.name))
             callback = dpc.callback  # a call through an attribute would be looked up as a method first
             callback(dpc.first, dpc.second)
-            dpc.cpu_ns += cpu.now - start
+            dpc.until = now = cpu.now
+            spent = now - start
+            dpc.cpu_ns += spent
             if trace is not None:
                 trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))
+                if machine.watch is not None:
+                    machine.watch.release(("dpcs", cpu.index))
+                    machine.watch.ends()
+            if spent > dpc.limit:
+                dpc.look_back(cpu, spent)
             if cpu.irql != DISPATCH_LEVEL:
-                changed = cpu.irql << 16 | DISPATCH_LEVEL << 8
-                raise BugCheck(0xC8, changed, why=f"{dpc.name} returned at IRQL {cpu.irql}, not DISPATCH_LEVEL")
+                raise _changed_irql(dpc, cpu)
             if apic.irr:
                 kernel.take_interrupts(cpu)
             if not dpcs:
@@ -206,6 +261,8 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
         else:  # DPCs that queue DPCs do not keep the others from going on
             machine.scheduler.spend(len(BATCH))
             machine.scheduler.point(cpu)
+    if cpu.locks is not locks:
+        kernel.held.left(cpu, locks, "the DPC ")
     cpu.dpc_requested = False
     cpu.dpc = outer
     cpu.irql = before

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dirql.ddi import ddi
 from dirql.kernel.dispatcher_object import DispatcherObject
+from dirql.kernel.held import without
 from dirql.kernel.irql import APC_LEVEL
 from dirql.kernel.stop import Hang
 from dirql.kernel.thread import Thread
@@ -40,7 +41,7 @@ class FastMutex(DispatcherObject):
         """ExTryToAcquireFastMutex: True, at APC_LEVEL, if it was free."""
         if self.owner is not None:
             return False
-        self._raise_and_take()
+        self._raise_and_take(tries=True)
         return True
 
     @ddi("ExReleaseFastMutex")
@@ -72,7 +73,7 @@ class FastMutex(DispatcherObject):
         if self.owner is not None:
             return False
         self._guard(1)
-        self.take()
+        self.take(tries=True)
         return True
 
     @ddi("KeReleaseGuardedMutex")
@@ -81,12 +82,16 @@ class FastMutex(DispatcherObject):
         self.give()
         self._guard(-1)
 
-    def take(self) -> None:
-        """Own it, however long that takes."""
+    def take(self, *, tries: bool = False) -> None:
+        """Own it, however long that takes; who only `tries` found it free."""
         thread: Thread | None = self.machine.cpu.thread
         if thread is not None and thread == self.owner:
             raise Hang("deadlock", f"{thread.name} acquires {self.name}, which it has already; a fast mutex is not recursive")
+        if thread is not None:
+            self.kernel.held.wait_for(self, thread, for_ever=not tries)
         wait(self.kernel, [self], False, None)
+        if thread is not None:
+            thread.locks = self, thread.locks, None
 
     def give(self) -> None:
         """Let the next have it."""
@@ -95,8 +100,10 @@ class FastMutex(DispatcherObject):
             holder = owner.name if owner is not None else "nobody"
             who = thread.name if thread is not None else "nobody's code"
             sentence = f"{who} releases {self.name}, which {holder} holds"
-            self.machine.note_finding("mutex-not-owned", "error", sentence, self.machine.where())
+            self.machine.note_finding("mutex-not-owned", sentence, self.machine.where())
         self.owner = None
+        if thread is not None:
+            thread.locks = without(thread.locks, self)
         self.signal()
 
     def signaled_for(self, thread: Thread) -> bool:
@@ -107,10 +114,10 @@ class FastMutex(DispatcherObject):
         """Owned."""
         self.owner = thread
 
-    def _raise_and_take(self) -> None:
+    def _raise_and_take(self, *, tries: bool = False) -> None:
         cpu = self.machine.cpu
         old, cpu.irql = cpu.irql, max(cpu.irql, APC_LEVEL)
-        self.take()
+        self.take(tries=tries)
         self.old_irql = old
 
     def _guard(self, change: int) -> None:

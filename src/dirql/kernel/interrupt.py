@@ -1,4 +1,4 @@
-"""Interrupt objects (KINTERRUPT): connecting, dispatching, chains, and synchronising with them (facts §3.6, §4).
+"""Interrupts: connecting interrupt objects, dispatching, and chains (facts §3.6, §4).
 
 A processor takes a vector when its priority class is above the IRQL; the service routine runs at SynchronizeIrql with the
 object's spin lock held. Whose messages a vector carries is registered by the bus (`Source`), which is told of the
@@ -10,14 +10,14 @@ Here an interrupt is connected by its vector; `io_connect` connects by what a de
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dirql import ntstatus
-from dirql.ddi import ddi, irql_name
+from dirql.ddi import ddi
 from dirql.kernel.dpc import drain
-from dirql.kernel.lock import SpinLock
-from dirql.kernel.stop import BugCheck, Hang
-from dirql.kernel.wait import Event, EventType, wait
+from dirql.kernel.kinterrupt import KInterrupt, isr_changed_irql
+from dirql.kernel.stop import Hang
+from dirql.kernel.too_long import ISR_LIMIT, isr_took
 from dirql.machine.cpu import Cpu
 from dirql.machine.machine import Machine
 from dirql.pci.function import Fate
@@ -26,7 +26,7 @@ from dirql.trace import Kind
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
 
-__all__ = ["InterruptController", "KInterrupt", "Source"]
+__all__ = ["InterruptController", "Source"]
 
 BIT = tuple(1 << vector for vector in range(256))
 STORM = 1_000  # times in a row that a level-triggered line fires without being released (model choice: Windows never stops)
@@ -40,118 +40,6 @@ class Source(Protocol):
 
     def disconnected(self) -> None:
         """The last interrupt object was disconnected."""
-
-
-class KInterrupt:
-    """KINTERRUPT: `service_routine(interrupt, context)` returns whether its device interrupted."""
-
-    __slots__ = (
-        "__weakref__",
-        "active",
-        "affinity",
-        "callers_lock",
-        "connected",
-        "context",
-        "count",
-        "cpu_ns",
-        "fate",
-        "first",
-        "irql",
-        "kernel",
-        "latched",
-        "lock",
-        "machine",
-        "name",
-        "passive",
-        "passive_lock",
-        "routine",
-        "second",
-        "service_routine",
-        "share",
-        "synchronize_irql",
-        "unclaimed",
-        "vector",
-    )  # fmt: skip
-
-    def __init__(
-        self, kernel: Kernel, service_routine: Callable[[KInterrupt, Any], bool], context: Any, *, vector: int, irql: int,
-        synchronize_irql: int, affinity: int, latched: bool, share: bool, lock: SpinLock | None = None, passive: bool = False,
-        name: str = "interrupt",
-    ) -> None:  # fmt: skip
-        self.kernel = kernel
-        self.machine: Machine = kernel.machine
-        self.service_routine, self.context = service_routine, context
-        self.call_back(service_routine, self, context)
-        self.vector, self.irql, self.synchronize_irql = vector, irql, synchronize_irql
-        self.affinity, self.latched, self.share, self.passive = affinity, latched, share, passive
-        self.callers_lock = lock is not None
-        self.lock = lock or SpinLock(kernel, f"lock of {name}")
-        self.passive_lock = Event(kernel, EventType.SynchronizationEvent, True, f"lock of {name}") if passive else None
-        self.fate: Fate | None = None  # whose message a passive-level service routine runs for
-        self.name = name
-        self.connected = False
-        self.active = True  # IoReportInterruptInactive: its service routine looks here
-        self.count = self.unclaimed = self.cpu_ns = 0
-
-    def call_back(self, routine: Callable[[Any, Any], bool], first: Any, second: Any) -> None:
-        """What is called at once for the service routine: a framework whose own has nothing to decide just now names the
-        driver's here, and takes it back with `call_service_routine`."""
-        self.routine, self.first, self.second = routine, first, second
-
-    def call_service_routine(self) -> None:
-        """The service routine itself, as connected."""
-        self.call_back(self.service_routine, self, self.context)
-
-    @ddi("KeSynchronizeExecution")
-    def synchronize_execution(self, routine: Callable[[Any], bool], context: Any) -> bool:
-        """KeSynchronizeExecution: `routine` at SynchronizeIrql with the lock held; returns what it returned."""
-        return self.synchronized(routine, context)
-
-    def synchronized(self, routine: Callable[[Any], bool], context: Any) -> bool:
-        """The same for callers that are routines themselves."""
-        if self.passive_lock is not None:
-            wait(self.kernel, [self.passive_lock], False, None)
-            result = bool(routine(context))
-            self.passive_lock.state = True
-            self.passive_lock.signal()
-            return result
-        cpu = self.machine.cpu
-        before = cpu.irql
-        if before > self.synchronize_irql:
-            limit = f"above its SynchronizeIrql {self.synchronize_irql}"
-            raise BugCheck(0x0A, 0, before, why=f"KeSynchronizeExecution of {self.name} at {irql_name(before)}, {limit}")
-        cpu.irql = self.synchronize_irql
-        self.lock.take(cpu)
-        result = bool(routine(context))
-        cpu = self.machine.cpu
-        self.lock.give(cpu)
-        self.kernel.lower(cpu, before)
-        return result
-
-    @ddi("KeAcquireInterruptSpinLock")
-    def acquire_spin_lock(self) -> int:
-        """KeAcquireInterruptSpinLock: returns the old IRQL; bugcheck 0x13B (1) on a passive-level interrupt."""
-        if self.passive:
-            raise BugCheck(0x13B, 1, why=f"KeAcquireInterruptSpinLock on the passive-level {self.name}")
-        cpu = self.machine.cpu
-        old, cpu.irql = cpu.irql, max(cpu.irql, self.synchronize_irql)
-        self.lock.take(cpu)
-        return old
-
-    @ddi("KeReleaseInterruptSpinLock")
-    def release_spin_lock(self, irql: int) -> None:
-        """KeReleaseInterruptSpinLock."""
-        cpu = self.machine.cpu
-        self.lock.give(cpu)
-        self.kernel.lower(cpu, irql)
-
-    @property
-    def claimed(self) -> int:
-        """How often the service routine returned TRUE."""
-        return self.count - self.unclaimed
-
-    def __repr__(self) -> str:
-        return f"<KInterrupt {self.name} vector={self.vector:#x} irql={self.irql}>"
 
 
 class InterruptController:
@@ -193,6 +81,10 @@ class InterruptController:
         for cpu in cpus:
             wire(cpu, interrupt.vector, [*(cpu.idt[interrupt.vector] or ()), interrupt])
         interrupt.connected = True
+        if not interrupt.passive:
+            self._look_at_the_lock(interrupt)
+        if self.machine.watch is not None:
+            self.machine.watch.release(interrupt)
         if first:
             self._open(interrupt)
         return ntstatus.STATUS_SUCCESS
@@ -201,6 +93,8 @@ class InterruptController:
     def report_active(self, interrupt: KInterrupt) -> None:
         """Its service routine may be called again; the vector's source speaks if it was silent."""
         if interrupt.connected and not interrupt.active:
+            if self.machine.watch is not None:
+                self.machine.watch.release(interrupt)
             silent = not any(i.active for i in self._chain(interrupt))
             interrupt.active = True
             if silent:
@@ -233,6 +127,15 @@ class InterruptController:
         if last:
             self._shut(interrupt)
         interrupt.synchronized(lambda _: True, None)
+        if not interrupt.passive:
+            self.kernel.held.disconnects(interrupt.lock)
+
+    def _look_at_the_lock(self, interrupt: KInterrupt) -> None:
+        lock = interrupt.lock
+        self.kernel.held.connects(lock, interrupt.synchronize_irql, interrupt.name)
+        if lock.interrupts > 1 and interrupt.callers_lock and interrupt.latched and not interrupt.share:
+            sentence = f"{lock.name} is the lock of several interrupt objects: their ISRs run one after another on all processors"
+            self.machine.note_finding("shared-spin-lock", sentence, self.machine.where())
 
     def _chain(self, interrupt: KInterrupt) -> list[KInterrupt]:
         return [i for cpu in self.machine.cpus if interrupt.affinity & cpu.bit for i in cpu.idt[interrupt.vector] or ()]
@@ -253,7 +156,7 @@ class InterruptController:
 
     def take(self, cpu: Cpu) -> None:
         """Everything pending above the IRQL, highest vector first; then the DPCs that this asked for."""
-        apic, before = cpu.apic, cpu.irql
+        apic, before, locks = cpu.apic, cpu.irql, cpu.locks
         in_service = apic.in_service
         while irr := apic.irr:
             vector = irr.bit_length() - 1
@@ -276,6 +179,8 @@ class InterruptController:
             in_service.pop()
             if apic.level and apic.level >> vector & 1:
                 self._end_of_level(cpu, vector, cpu.idt[vector])
+        if cpu.locks is not locks:
+            self.kernel.held.left(cpu, locks, "the ISR of ")
         if cpu.dpc_requested and before < 2:
             drain(self.kernel, cpu)
 
@@ -297,6 +202,9 @@ class InterruptController:
         cpu.irql = irql = interrupt.synchronize_irql
         lock = interrupt.lock
         start = cpu.now
+        trace = self._trace
+        if trace is not None:
+            self._begins(cpu, interrupt)
         if lock.owner is None and lock.free_at <= start:
             lock.owner = cpu
         else:
@@ -304,19 +212,26 @@ class InterruptController:
             if not interrupt.connected:
                 return self._too_late(cpu, interrupt)
             start = cpu.now
-        trace = self._trace
         if trace is not None:
+            if self.machine.watch is not None:
+                self.machine.watch.acquire(lock)
             trace.add((start, cpu.index, Kind.ISR, interrupt.vector, irql, interrupt.name))
         routine = interrupt.routine  # a call through an attribute would be looked up as a method first
         claimed = routine(interrupt.first, interrupt.second)
         interrupt.count += 1
-        interrupt.cpu_ns += cpu.now - start
+        spent = cpu.now - start
+        interrupt.cpu_ns += spent
+        if spent > ISR_LIMIT:
+            isr_took(self.kernel, interrupt.name, spent)
         if not claimed:
             interrupt.unclaimed += 1
             if claimed is None:
                 self._said_nothing(interrupt)
         if trace is not None:
             trace.add((cpu.now, cpu.index, Kind.ISR_END, interrupt.vector, bool(claimed)))
+            if self.machine.watch is not None:
+                self.machine.watch.release(lock)
+                self.machine.watch.ends()
         if cpu.irql != irql:
             raise isr_changed_irql(interrupt, cpu.irql)
         if lock.waiters or lock.owner is not cpu:
@@ -326,14 +241,24 @@ class InterruptController:
             lock.free_at = cpu.now
         return claimed
 
+    def _begins(self, cpu: Cpu, interrupt: KInterrupt) -> None:
+        """For who looks on: before its lock is waited for."""
+        watch = self.machine.watch
+        if watch is not None:
+            watch.begins(interrupt)
+            watch.write(cpu.apic, interrupt.vector)
+            watch.acquire(("vector", cpu.index, interrupt.vector))
+
     def _said_nothing(self, interrupt: KInterrupt) -> None:
         """C's compiler would have refused it."""
         sentence = f"the ISR of {interrupt.name} returned nothing, which counts as FALSE: not its device; return True or False"
-        self.machine.note_finding("isr-returned-nothing", "warning", sentence, self.machine.where())
+        self.machine.note_finding("isr-returned-nothing", sentence, self.machine.where())
 
     def _too_late(self, cpu: Cpu, interrupt: KInterrupt) -> bool:
         """It was disconnected while this processor spun for its lock: its service routine is not called any more."""
         interrupt.lock.give(cpu)
+        if self.machine.watch is not None:
+            self.machine.watch.ends()
         self.swallow(interrupt, "disconnected while its lock was waited for")
         return False
 
@@ -391,10 +316,3 @@ def walk(chain: Sequence[KInterrupt], call: Callable[[KInterrupt], bool]) -> Non
         claimed = False
         for interrupt in chain:
             claimed = call(interrupt) or claimed
-
-
-def isr_changed_irql(interrupt: KInterrupt, irql: int) -> BugCheck:
-    """Bugcheck 0xC8 with id 3."""
-    entered = interrupt.synchronize_irql
-    why = f"the ISR of {interrupt.name} was entered at IRQL {entered} and returned at {irql}"
-    return BugCheck(0xC8, irql << 16 | entered << 8 | 3, why=why)

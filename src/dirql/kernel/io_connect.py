@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dirql import ntstatus
 from dirql.ddi import ddi
-from dirql.kernel.interrupt import KInterrupt
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.kernel.lock import SpinLock
 from dirql.ntstatus import StatusError
 
@@ -60,6 +60,10 @@ class PhysicalDevice(Protocol):
     @property
     def line(self) -> AssignedInterrupt | None:
         """The line granted."""
+
+    @property
+    def questions(self) -> int:
+        """How often something was read of the device."""
 
 
 class DriverInterrupt(KInterrupt):
@@ -178,10 +182,28 @@ def _of_message(routine: MessageServiceRoutine, number: int) -> ServiceRoutine:
     return service
 
 
+def _of_line(routine: ServiceRoutine, device: PhysicalDevice) -> ServiceRoutine:
+    """A line is shared: who claims it has looked at his device."""
+
+    def service(interrupt: KInterrupt, context: Any) -> bool:
+        before = device.questions
+        claimed = routine(interrupt, context)
+        if claimed and device.questions == before:
+            machine = interrupt.machine
+            sentence = f"the ISR of {interrupt.name} returned TRUE for a line without having read a register of {device.name}"
+            remedy = "ask its interrupt status, and return FALSE when that shows nothing"
+            machine.note_finding("line-claimed-unseen", f"{sentence}; {remedy}", machine.where())
+        return claimed
+
+    return service
+
+
 def _connect(
     kernel: Kernel, device: PhysicalDevice | None, routine: ServiceRoutine, context: Any, assigned: AssignedInterrupt,
     synchronize_irql: int, lock: SpinLock | None, name: str, *, passive: bool = False,
 ) -> KInterrupt:  # fmt: skip
+    if device is not None and device.line is not None and assigned.vector == device.line.vector and not device.messages:
+        routine = _of_line(routine, device)
     interrupt = DriverInterrupt(
         kernel, routine, context, vector=assigned.vector, irql=assigned.irql, synchronize_irql=synchronize_irql,
         affinity=assigned.affinity & (1 << len(kernel.machine.cpus)) - 1, latched=assigned.latched, share=assigned.share,

@@ -2,7 +2,9 @@
 
 A read is a round trip that flushes posted writes and stalls the processor; a write is posted. Every access has exactly
 the width of its routine. Reads at device IRQL are counted: they are what message-signalled interrupts exist to avoid.
-Limits: no caching attribute has an effect.
+An access to a device that cannot answer, or to registers that are the bus driver's, is a finding: looked for where a mapping's
+way to the device is looked up, which whatever changes the device's state makes anew. So it is told once for each such change.
+Limits: no caching attribute has an effect. A reset that the device does by itself is no such change.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class _Space:
         self._port: Port | None = None  # that answers from `_low` up to `_high` of the range, `_base` further on in its BAR
         self._bar = self._base = self._low = self._high = 0
         self._generation = -1
+        self._unanswered = False  # and told of
         self._polled = self._seen = -1  # where was read last and what came of it,
         self._again = 0  # so often in a row
         self._polling = Polling(self.machine)
@@ -80,10 +83,54 @@ class _Space:
         found = decode(self.machine.ports, self.start + offset, self.io)
         if found is None:
             self._port = None
+            if not self._unanswered:
+                self._unanswered = True
+                what = f"access of {size} bytes at {'I/O port' if self.io else 'physical address'} {self.start + offset:#x}"
+                state = "where no BAR is: reads give all ones, writes are lost"
+                self._tell("access-without-decoding", f"{what}, {state}; a reset clears the BARs")
             return
         port, bar, at = found
         self._port, self._bar, self._base, self._generation = port, bar, at - offset, port.generation
         self._low, self._high = max(0, offset - at), min(self.length, offset - at + port.function.bar_size(bar))
+        self._judge(port, offset, size)
+        if port.guarded:
+            self._stay_out(port, offset, size, write)
+
+    def _judge(self, port: Port, offset: int, size: int) -> None:
+        """Tell of an access that the device cannot answer. One that is gone reads all ones before its driver can know."""
+        bar, reach = f"BAR{self._bar}+{self._base + offset:#x}", "I/O" if self.io else "memory"
+        said = f"access of {size} bytes to {bar} of {port.name}"
+        if port.released:
+            self._tell("access-after-release", f"{said} after EvtDeviceReleaseHardware; unmap there what PrepareHardware mapped")
+        elif port.removed:
+            return
+        elif port.power:
+            state = f"which is in D{port.power}: reads give all ones, writes are lost"
+            self._tell("access-in-dx", f"{said}, {state}; touch it between EvtDeviceD0Entry and EvtDeviceD0Exit")
+        elif not port.function.config_read(0x04, 2) & (1 if self.io else 2):
+            state = f"whose Command register has {reach} decoding off: reads give all ones, writes are lost"
+            self._tell("access-without-decoding", f"{said}, {state}; a reset or a stop did that")
+
+    def _stay_out(self, port: Port, offset: int, size: int, write: int) -> None:
+        """What is kept of the way to the device leaves out the registers that the bus driver programs, so that each write to them
+        comes by here."""
+        at = self._base + offset
+        for bar, start, end, what in port.guarded:
+            if bar != self._bar:
+                continue
+            if at < end and at + size > start:
+                self._generation = -1
+                if write:
+                    said = f"write of {size} bytes to {what} of {port.name}, BAR{bar}+{at:#x}: that is the bus driver's"
+                    routines = "SetTableEntry, MaskTableEntry or UnmaskTableEntry of GUID_MSIX_TABLE_CONFIG_INTERFACE"
+                    self._tell("table-written-by-driver", f"{said}; use {routines}")
+            elif at >= end:
+                self._low = max(self._low, end - self._base)
+            else:
+                self._high = min(self._high, start - self._base)
+
+    def _tell(self, rule: str, sentence: str) -> None:
+        self.machine.note_finding(rule, sentence, self.machine.where())
 
     def _assumed(self) -> str:
         """That the size of the BAR at the start was nobody's word: a dump holds none."""
@@ -113,6 +160,8 @@ class _Space:
         port.reads += 1
         if cpu.irql > 2:
             self.kernel.note_read_at_dirql(port, self._bar, self._base + offset)
+            if port.messages > 1 and cpu.apic.in_service and (self._bar, self._base + offset) not in port.advised:
+                self._advise(port, self._base + offset)
         value = port.read(self._bar, self._base + offset, size)
         if machine.trace is not None:
             machine.trace.add((cpu.now, cpu.index, Kind.READ, port.name, self._bar, self._base + offset, size, value))
@@ -141,6 +190,16 @@ class _Space:
             machine.trace.add((cpu.now, cpu.index, Kind.WRITE, port.name, self._bar, self._base + offset, size, value))
         port.write(self._bar, self._base + offset, size, value & (1 << 8 * size) - 1)
 
+    def _advise(self, port: Port, at: int) -> None:
+        """Where several messages tell their causes apart, an ISR need not ask. Where there is one it may have to."""
+        isr = self.machine.cpu.servicing
+        if isr is None:
+            return
+        port.advised.add((self._bar, at))
+        cost = f"{self.machine.costs.register_read} ns at DIRQL for each message"
+        sentence = f"the ISR of {isr.name} reads BAR{self._bar}+{at:#x} of {port.name}: {cost}, and the message says who it was"
+        self._tell("status-read-in-isr", f"{sentence}; go by the MessageID, read in the DPC")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.start:#x}+{self.length:#x}>"
 
@@ -168,6 +227,7 @@ class IoSpace(_Space):
 
     def __init__(self, kernel: Kernel, start: int, length: int) -> None:
         super().__init__(kernel, start, length, io=False)
+        kernel.mapped[self] = self.machine.where()
 
     read_register_uchar = _reader("READ_REGISTER_UCHAR", 1)
     read_register_ushort = _reader("READ_REGISTER_USHORT", 2)
@@ -183,10 +243,11 @@ class IoSpace(_Space):
         """MmUnmapIoSpace: any later access is an error."""
         if self.machine.cpu.irql > 1:  # Driver Verifier 0xC4/0x7B objects, the page does not (facts §7)
             sentence = f"MmUnmapIoSpace above APC_LEVEL, at {irql_name(self.machine.cpu.irql)}"
-            self.machine.note_finding("irql-too-high", "warning", sentence, self.machine.where())
+            self.machine.note_finding("irql-too-high", sentence, self.machine.where(), "warning")
         if not self.mapped:
             self._fault(0, 0, f"MmUnmapIoSpace of {self.start:#x}, which was unmapped before")
         self.mapped, self._port = False, None
+        self.kernel.mapped.pop(self, None)
 
 
 class PortSpace(_Space):

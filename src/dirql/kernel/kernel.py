@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any, NoReturn
 
 from dirql import ntstatus
@@ -12,9 +11,12 @@ from dirql.errors import UsageError
 from dirql.kernel.clock import Clock
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import Kdpc, drain, queue
-from dirql.kernel.interrupt import InterruptController, isr_changed_irql
+from dirql.kernel.held import Held
+from dirql.kernel.interlocked import Interlocked
+from dirql.kernel.interrupt import InterruptController
 from dirql.kernel.io_space import IoSpace, PortSpace
 from dirql.kernel.irql import DISPATCH_LEVEL, HIGH_LEVEL
+from dirql.kernel.kinterrupt import isr_changed_irql
 from dirql.kernel.object_manager import ObjectManager
 from dirql.kernel.processors import Processors
 from dirql.kernel.stop import BugCheck, Hang
@@ -28,14 +30,17 @@ from dirql.machine.port import Port
 __all__ = ["Kernel"]
 
 
-class Kernel:
+class Kernel(Interlocked):
     """What runs on the machine's processors."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         for cpu in (*machine.cpus, machine.nobody):
             cpu.dpcs = queue()
-        self.thread_ids = count(2)
+        self.thread_id = 4  # the last that was given; they are multiples of four
+        self.held = Held(machine)
+        self.too_long: dict[str, str] = {}  # ISRs and DPCs, and what was said of the first time
+        self.driver_verifier = False  # Driver Verifier looks on
         self.windows = "11"  # which Windows this is
         self.interrupts = InterruptController(self)
         self.clock = Clock(machine)
@@ -49,6 +54,7 @@ class Kernel:
         machine.scheduler.take = self.interrupts.take
         self.spinning = 0  # processors that wait for a spin lock
         self.reads_at_dirql: dict[tuple[str, int, int], int] = {}
+        self.mapped: dict[IoSpace, str] = {}  # what is mapped now, and where that was done
 
     @property
     def build(self) -> int:
@@ -104,16 +110,17 @@ class Kernel:
 
     @ddi("KeStallExecutionProcessor")
     def ke_stall_execution_processor(self, microseconds: int) -> None:
-        """Burn time on the running processor; interrupts and other processors go on meanwhile."""
+        """Burn time on the running processor; interrupts and other processors go on meanwhile. Where a chooser interleaves it is
+        one step, before or after which they go on."""
         if microseconds < 0:
             raise UsageError(f"KeStallExecutionProcessor: MicroSeconds {microseconds}; write 0 or more")
         cpu, scheduler, heap = self.machine.cpu, self.machine.scheduler, self.machine.agenda.heap
         end = cpu.now + microseconds * 1_000
         while True:
             step = end
-            if scheduler.ready and scheduler.lead:
+            if scheduler.ready and scheduler.lead and not self.machine.chooser.interleaves:
                 step = min(step, cpu.now + scheduler.lead)
-            if heap and cpu.now < heap[0][0] < step:
+            if heap and cpu.now < heap[0][0] < step and not self.machine.chooser.interleaves:
                 step = heap[0][0]
             cpu.now = step
             scheduler.point(cpu)
@@ -190,6 +197,13 @@ class Kernel:
 
     def flush_queued_dpcs(self) -> None:
         """The same for callers that are routines themselves."""
+        self._let_dpcs_run()
+        watch = self.machine.watch
+        if watch is not None:
+            for cpu in self.machine.cpus:
+                watch.acquire(("dpcs", cpu.index))
+
+    def _let_dpcs_run(self) -> None:
         busy = [cpu for cpu in self.machine.cpus if cpu.dpcs or cpu.dpc is not None]
         if not busy:
             return

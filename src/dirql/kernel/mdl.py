@@ -74,7 +74,9 @@ class Buffer:
         """`length` zeroed bytes on scattered pages. Less than a page of `pool` ends, to 16 bytes, where its page does: so does
         special pool, and a driver in an emulated processor that writes past it is caught."""
         offset = PAGE_SIZE - (length + 15 & ~15) if pool and length < PAGE_SIZE - 15 else 0
-        return cls(Mdl(memory, memory.allocate_pages(-(-length // PAGE_SIZE)), offset, length))
+        buffer = cls(Mdl(memory, memory.allocate_pages(-(-length // PAGE_SIZE)), offset, length))
+        memory.lent.lend((start, start + size) for start, size in buffer.mdl.fragments())
+        return buffer
 
     def free(self) -> None:
         """Give the pages back."""

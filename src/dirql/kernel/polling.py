@@ -42,7 +42,7 @@ class Polling:
         self._rounds += 1
         if machine.scheduler.ready:
             return
-        events = list(machine.agenda.open())
+        events = [event for event, _ in machine.agenda.open()]
         if any(not event.recurring for event in events) or (events and self._rounds < PERIODIC):
             return
         times = f"{self._rounds * ROUND:,} reads in a row gave {value:#x}"

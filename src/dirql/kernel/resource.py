@@ -71,6 +71,8 @@ class Resource:
         self.owners[thread] -= 1
         if not self.owners[thread]:
             del self.owners[thread]
+            if self.machine.watch is not None:
+                self.machine.watch.release(self)
             self.exclusive = None if self.exclusive is thread else self.exclusive
         self._let_in()
 
@@ -101,6 +103,8 @@ class Resource:
     def own(self, thread: Thread, exclusive: bool) -> None:
         """`thread` has it, once more."""
         self.owners[thread] = self.owners.get(thread, 0) + 1
+        if self.machine.watch is not None and thread is self._thread():
+            self.machine.watch.acquire(self)
         if exclusive:
             self.exclusive = thread
 
@@ -113,6 +117,8 @@ class Resource:
             return False
         self._queue.append(want)
         wait(self.kernel, [want], False, None)
+        if self.machine.watch is not None:
+            self.machine.watch.acquire(self)
         self._queue.remove(want)
         self._let_in()
         return True

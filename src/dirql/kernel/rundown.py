@@ -33,6 +33,8 @@ class Rundown(DispatcherObject):
         if before & ACTIVE:
             return False
         self.count = before + 2 * count
+        if self.machine.watch is not None:
+            self.machine.watch.acquire(self)
         return True
 
     @ddi("ExReleaseRundownProtection")
@@ -41,7 +43,7 @@ class Rundown(DispatcherObject):
         before = self.count
         if before >> 1 < count:
             sentence = f"{self.name} is released {count} times and held {before >> 1} times"
-            self.machine.note_finding("rundown-over-released", "error", sentence, self.machine.where())
+            self.machine.note_finding("rundown-over-released", sentence, self.machine.where())
             count = before >> 1
         self.count = before - 2 * count
         self.signal()

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent, greenlet
 
 from dirql.callback import refuse_asynchronous
-from dirql.ddi import ddi
+from dirql.ddi import ddi, irql_name
 from dirql.kernel.dispatcher_object import DispatcherObject
 from dirql.kernel.dpc import drain
+from dirql.kernel.held import Chain, Entered
 from dirql.kernel.stop import BugCheck
 from dirql.machine.cpu import Cpu
 from dirql.machine.machine import Machine
@@ -52,7 +53,9 @@ class Thread(DispatcherObject):
         self.priority = 8
         self.system_affinity = 0  # what KeSetSystemAffinityThread set; 0 for nothing
         self.critical_region = self.guarded_region = 0
-        self.id = 4 * next(kernel.thread_ids)
+        self.locks: Chain = None  # that it waited for: the innermost, and what was held before
+        kernel.thread_id += 4
+        self.id = kernel.thread_id
         self.system = False  # made by PsCreateSystemThread: it may terminate itself
         self.status = 0  # its exit status
         self.wait: WaitBlock | None = None
@@ -71,7 +74,7 @@ class Thread(DispatcherObject):
             self.priority = priority
         else:
             sentence = f"KeSetPriorityThread of {self.name}: priority {priority} is not from 1 to 31"
-            self.machine.note_finding("bad-priority", "error", sentence, self.machine.where())
+            self.machine.note_finding("bad-priority", sentence, self.machine.where())
         return before
 
     @ddi("KeQueryPriorityThread")
@@ -99,19 +102,31 @@ class Thread(DispatcherObject):
         """KeLeaveGuardedRegion; one that was not entered is a finding."""
         self.guarded_region = self._left(self.guarded_region, "guarded")
 
+    def _tidy(self, cpu: Cpu, before: Entered) -> None:
+        """What it still has when it ends."""
+        who = f"thread {self.name}"
+        self.kernel.held.look_back(who, before)
+        if cpu.irql:
+            sentence = f"{who} was entered at PASSIVE_LEVEL and returned at {irql_name(cpu.irql)}"
+            self.machine.note_finding("irql-changed", sentence, self.machine.where())
+
     def _left(self, depth: int, kind: str) -> int:
         if not depth:
             sentence = f"{self.name} leaves a {kind} region that it did not enter"
-            self.machine.note_finding("region-not-entered", "error", sentence, self.machine.where())
+            self.machine.note_finding("region-not-entered", sentence, self.machine.where())
         return max(depth - 1, 0)
 
     def _run(self) -> None:
+        if self.machine.watch is not None:
+            self.machine.watch.acquire(self)
+        before = Entered(self.machine.cpu)
         try:
             self.result = self.routine(self.context)
         except ThreadEnd as end:
             self.status = end.status
         self.finished = True
         cpu = self.machine.cpu
+        self._tidy(cpu, before)
         if cpu.irql:
             raise BugCheck(0xC8, cpu.irql << 16, why=f"thread {self.name} ended at IRQL {cpu.irql}")
         self.signal()
@@ -138,6 +153,8 @@ class Dispatcher:
         thread = Thread(self.kernel, routine, context, name, self.root)
         self.threads.append(thread)
         cpu = self.machine.cpu
+        if self.machine.watch is not None:
+            self.machine.watch.release(thread)
         self.make_ready(thread, self.machine.time if cpu is self.machine.nobody else cpu.now)
         return thread
 

@@ -14,6 +14,7 @@ from dirql.kernel.dpc import Kdpc
 from dirql.kernel.duration import refuse_no_duration
 from dirql.kernel.thread import Thread
 from dirql.kernel.wait import EventType
+from dirql.machine.cpu import Cpu
 from dirql.machine.flight import Timer as Alarm
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class Ktimer(DispatcherObject):
         self._dpc: Kdpc | None = None
         self._period = self._slack = 0
         self._cpu = kernel.machine.cpus[0]
+
+    @property
+    def processor(self) -> Cpu:
+        """On which it expires."""
+        return self._cpu
 
     @property
     def inserted(self) -> bool:
@@ -79,6 +85,8 @@ class Ktimer(DispatcherObject):
             self.state = False
 
     def _arm(self, time: int) -> None:
+        if self.machine.watch is not None:
+            self.machine.watch.release(self)
         self._alarm = Alarm(f"timer:{self.name}", time, self._slack, self._expire, self._recurs if self._period else None)
         self.machine.agenda.add(time, self._alarm)
 
@@ -86,7 +94,9 @@ class Ktimer(DispatcherObject):
         return not self.waiters
 
     def _expire(self) -> None:
-        now = self.machine.time
+        now, watch = self.machine.time, self.machine.watch
+        if watch is not None:
+            watch.lands(self)
         self._alarm = None
         if self._period:
             self._arm(now + self._period)
@@ -94,3 +104,5 @@ class Ktimer(DispatcherObject):
         self.signal(now)
         if self._dpc is not None:
             self._dpc.expire(self._dpc.target or self._cpu, now)
+        if watch is not None:
+            watch.landed(self)

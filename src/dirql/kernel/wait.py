@@ -42,13 +42,19 @@ def wait(kernel: Kernel, objects: Sequence[DispatcherObject], wait_all: bool, ti
     if timeout is not None:
         refuse_no_duration(f"a wait for {words}", "time-out", timeout)
     if cpu.irql >= DISPATCH_LEVEL and timeout != 0:
+        sentence = f"a wait for {words} at {irql_name(cpu.irql)}; wait below DISPATCH_LEVEL, or look with a time-out of 0"
+        kernel.machine.note_finding("wait-at-dispatch", sentence, kernel.machine.where())
         if cpu.dpc is not None:
             raise BugCheck(0xB8, why=f"{cpu.dpc.name} waits for {words} in a DPC")
         raise BugCheck(0x0A, 0, cpu.irql, why=f"a wait for {words} at {irql_name(cpu.irql)}")
     block = WaitBlock(thread or kernel.no_thread, objects, wait_all)
     status = block.satisfy()
     if status is not None:
+        _known(kernel, objects, wait_all, status)
         return status
+    if kernel.machine.watch is not None:
+        for waited in objects:
+            kernel.machine.watch.waits(waited)
     if timeout == 0:
         return ntstatus.STATUS_TIMEOUT
     if thread is None:
@@ -66,7 +72,16 @@ def wait(kernel: Kernel, objects: Sequence[DispatcherObject], wait_all: bool, ti
     if alarm is not None:
         alarm.cancel()
     assert block.status is not None
+    _known(kernel, objects, wait_all, block.status)
     return block.status
+
+
+def _known(kernel: Kernel, objects: Sequence[DispatcherObject], wait_all: bool, status: int) -> None:
+    """For who looks on: what was done before the objects were signalled is known to who waited."""
+    watch = kernel.machine.watch
+    if watch is not None and status != ntstatus.STATUS_TIMEOUT:
+        for waited in objects if wait_all else (objects[status],):
+            watch.acquire(waited)
 
 
 class Event(DispatcherObject):

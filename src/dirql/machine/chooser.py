@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 __all__ = ["Chooser", "Option", "Point", "RandomChooser", "RunToBlocking"]
@@ -18,8 +17,7 @@ class Option(NamedTuple):
     what: Any  # the Cpu to run, the event to land, the processor to take a message
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """A place where the order is open.
 
     * kind     — "step" (which processor goes on, or which event in flight lands) or "target" (who takes a message)
@@ -35,10 +33,11 @@ class Point:
 
 
 class Chooser(Protocol):
-    """Chooses among the options of a point. `interleaves` False promises to take the first always, so that the
-    scheduler need not ask at every routine."""
+    """Chooses among the options of a point. `interleaves` False promises to take the first always, so that the scheduler need
+    not ask at every routine; `at_data` asks for points at accesses to a Python driver's own data too, which are slower for it."""
 
     interleaves: bool
+    at_data: bool
 
     def choose(self, point: Point) -> Option:
         """One of `point.options`."""
@@ -50,7 +49,7 @@ class Chooser(Protocol):
 class RunToBlocking:
     """The default: virtual time decides, and a processor runs to its next blocking point or interrupt."""
 
-    interleaves = False
+    interleaves = at_data = False
 
     def choose(self, point: Point) -> Option:
         """The first, which is the earliest."""
@@ -64,6 +63,7 @@ class RandomChooser:
     """Interleaves by a seed; keeps the ids it chose, which are the schedule."""
 
     interleaves = True
+    at_data = False
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)

@@ -19,7 +19,7 @@ class Cpu:
     """
 
     __slots__ = (
-        "apic", "bit", "direct", "dpc", "dpc_requested", "dpcs", "greenlet", "idt", "index", "irql", "now", "ready",
+        "apic", "bit", "direct", "dpc", "dpc_requested", "dpcs", "greenlet", "idt", "index", "irql", "locks", "now", "ready",
         "spinning_on", "thread",
     )  # fmt: skip
 
@@ -38,6 +38,7 @@ class Cpu:
         self.dpc: Any = None  # the DPC that runs now
         self.thread: Any = None
         self.spinning_on: Any = None
+        self.locks: Any = None  # the spin locks that its code took: the innermost, and what was held before
 
     @property
     def servicing(self) -> Any:

@@ -8,9 +8,12 @@ nothing when their time comes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from dirql.machine.watch import Watch
 
 __all__ = ["FOREVER", "Agenda", "Lane", "Timer"]
 
@@ -21,6 +24,7 @@ class Clock(Protocol):
     """Whose `time` is set to that of the event that happens."""
 
     time: int
+    watch: Watch | None
 
 
 class Landable(Protocol):
@@ -52,6 +56,7 @@ class Agenda:
         self.clock = clock
         self.heap: list[tuple[int, int, Landable]] = []
         self.horizon = FOREVER
+        self.latitude = 0  # ns: how late a posted write may land. PCIe bounds no latency; time alone gives twice the flight
         self._order = 0
 
     def add(self, time: int, what: Landable) -> None:
@@ -72,24 +77,21 @@ class Agenda:
             clock.time = before
         return time
 
-    def open(self) -> Iterator[Landable]:
-        """Every lane or timer that has something to land, once each, earliest first."""
-        seen: set[int] = set()
-        for _, _, what in sorted(self.heap, key=lambda e: e[:2]):
-            if id(what) not in seen:
-                seen.add(id(what))
-                if what.window() is not None:
-                    yield what
+    def open(self) -> list[tuple[Landable, tuple[int, int]]]:
+        """Every lane or timer that has something to land, once each, earliest first, with its window."""
+        waiting = dict.fromkeys([what for _, _, what in sorted(self.heap)])
+        return [(what, window) for what in waiting if (window := what.window()) is not None]
 
 
 class Lane:
     """One direction of one function's posted traffic."""
 
-    __slots__ = ("_agenda", "flight", "last", "name", "queue")
+    __slots__ = ("_agenda", "_clock", "flight", "last", "name", "owner", "queue")
     recurring = False
 
-    def __init__(self, name: str, agenda: Agenda, flight: int) -> None:
-        self.name, self._agenda, self.flight = name, agenda, flight
+    def __init__(self, name: str, agenda: Agenda, flight: int, owner: object = None) -> None:
+        self.name, self._agenda, self._clock, self.flight = name, agenda, agenda.clock, flight
+        self.owner = owner  # for who looks on: what lands for one owner is one context
         self.last = 0
         self.queue: deque[tuple[int, Callable[[Any, Any], None], Any, Any]] = deque()
 
@@ -112,7 +114,10 @@ class Lane:
             if due > time:
                 queue.appendleft((due, action, a, b))
                 break
-            action(a, b)
+            if self._clock.watch is None:
+                action(a, b)
+            else:
+                self._watched(action, a, b)
             landed = True
         if landed and queue:
             self._agenda.add(queue[0][0], self)
@@ -121,7 +126,7 @@ class Lane:
     def land_one(self) -> None:
         """The head alone lands, whatever its time."""
         _, action, a, b = self.queue.popleft()
-        action(a, b)
+        self._watched(action, a, b)
         if self.queue:
             self._agenda.add(self.queue[0][0], self)
 
@@ -130,18 +135,29 @@ class Lane:
         queue = self.queue
         while queue:
             _, action, a, b = queue.popleft()
-            action(a, b)
+            if self._clock.watch is None:
+                action(a, b)
+            else:
+                self._watched(action, a, b)
+
+    def _watched(self, action: Callable[[Any, Any], None], a: Any, b: Any) -> None:
+        watch = self._clock.watch
+        if watch is not None:
+            watch.lands(self)
+        action(a, b)
+        if watch is not None:
+            watch.landed(self)
 
     def due(self) -> int:
         """When the head lands."""
         return self.queue[0][0]
 
     def window(self) -> tuple[int, int] | None:
-        """The head may land from when it was posted until twice its flight."""
+        """The head may land from when it was posted until twice its flight, or the agenda's latitude after its time."""
         if not self.queue:
             return None
         time = self.queue[0][0]
-        return time - self.flight, time + self.flight
+        return time - self.flight, time + max(self.flight, self._agenda.latitude)
 
 
 class Timer:

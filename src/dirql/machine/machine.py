@@ -5,6 +5,8 @@ Limits: up to 64 processors in one group; one PCIe segment, every function on it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 from dirql.errors import UsageError
@@ -18,8 +20,10 @@ from dirql.machine.ioapic import IoApic
 from dirql.machine.memory import Memory
 from dirql.machine.port import Port
 from dirql.machine.scheduler import Scheduler
+from dirql.machine.watch import Watch
 from dirql.pci.function import Fate, Function, Message
 from dirql.trace import FABRIC, Kind, Trace
+from dirql.verify import rule
 
 __all__ = ["Machine"]
 
@@ -44,6 +48,8 @@ class Machine:
         self.routine_ns = self.costs.routine
         self.chooser = chooser or RunToBlocking()
         self.trace = trace
+        self.fails: Callable[[str], bool] | None = None  # asked by what allocates, where failures are wanted
+        self.watch: Watch | None = None  # who looks on: wants a trace
         self.time = 0
         self.cpus = [Cpu(i) for i in range(cpus)]
         self.nobody = Cpu(-1)
@@ -102,18 +108,18 @@ class Machine:
         doing = cpu.servicing or cpu.dpc or cpu.thread
         return ", ".join(filter(None, (f"cpu{cpu.index}", doing.name if doing is not None else "", calling_driver())))
 
-    def note_finding(self, rule: str, level: Level, sentence: str, where: str) -> None:
-        """Keep a finding; the same one at the same place is counted."""
-        key = (rule, sentence)
+    def note_finding(self, id: str, sentence: str, where: str, level: Level | None = None) -> None:
+        """Keep a finding of the rule `id`, at the rule's level unless another is given; the same sentence again is counted."""
+        key = (id, sentence)
         known = self.findings.get(key)
         cpu = self.cpu
         if known is not None:
-            self.findings[key] = Finding(rule, level, sentence, known.where, known.cpu, known.time, known.count + 1)
+            self.findings[key] = replace(known, count=known.count + 1)
             return
         now = self.time if cpu is self.nobody else cpu.now
-        self.findings[key] = Finding(rule, level, sentence, where, cpu.index, now)
+        self.findings[key] = Finding(id, level or rule(id).level, sentence, where, cpu.index, now)
         if self.trace is not None:
-            self.trace.add((now, cpu.index, Kind.FINDING, rule, sentence))
+            self.trace.add((now, cpu.index, Kind.FINDING, id, sentence))
 
     def pending_fates(self) -> list[Fate]:
         """Of the messages that a processor's IRR holds and nobody has taken yet."""
@@ -134,6 +140,9 @@ class Machine:
         elif fate is not None:
             fate.merged += 1
         if self.trace is not None:
+            if self.watch is not None:
+                self.watch.write(apic, vector)
+                self.watch.release(("vector", cpu.index, vector))
             entry = fate.entry if fate is not None else -1
             self.trace.add((self.time, FABRIC, Kind.MERGED if merged else Kind.ACCEPTED, entry, cpu.index, vector))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from math import gcd
 
 from dirql.errors import UsageError
+from dirql.machine.lent import Lent
 
 __all__ = ["PAGE_SIZE", "Memory"]
 
@@ -36,6 +37,8 @@ class Memory:
         self._taken: set[int] = set()
         self._free: list[int] = []
         self.freed: list[Callable[[Iterable[int]], None]] = []  # told which pages go back, by physical address
+        self.lent = Lent()
+        self.freed.append(self.lent.take_back)
 
     def allocate_pages(self, count: int) -> list[int]:
         """Physical addresses of `count` pages, scattered and zeroed; raises MemoryError when none are left."""
@@ -46,6 +49,7 @@ class Memory:
             page = self._free.pop() if self._free else self._scattered()
             self.view[page * PAGE_SIZE : (page + 1) * PAGE_SIZE] = bytes(PAGE_SIZE)
             pages.append(page * PAGE_SIZE)
+        self.lent.lend((address, address + PAGE_SIZE) for address in pages)
         return pages
 
     def free_pages(self, addresses: list[int]) -> None:
@@ -65,6 +69,7 @@ class Memory:
                 self._taken.update(range(first, first + pages))
                 start = first * PAGE_SIZE
                 self.view[start : start + pages * PAGE_SIZE] = bytes(pages * PAGE_SIZE)
+                self.lent.lend([(start, start + length)])
                 return start
             first = (taken - pages) // step * step
         raise MemoryError(f"no {length:#x} contiguous bytes left in {self.size:#x} bytes of RAM")
@@ -75,6 +80,11 @@ class Memory:
             tell(range(address, address + length, PAGE_SIZE))
         first = address // PAGE_SIZE
         self._taken.difference_update(range(first, first + -(-length // PAGE_SIZE)))
+
+    @property
+    def taken(self) -> list[int]:
+        """The physical addresses of the pages that were handed out."""
+        return [page * PAGE_SIZE for page in sorted(self._taken)]
 
     def read(self, address: int, length: int) -> bytes:
         """`length` bytes from `address`; what lies outside RAM reads as 0xFF."""

@@ -9,9 +9,9 @@ by more than `Costs.lead`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Any, Protocol
+from typing import Protocol
 
 from greenlet import getcurrent, greenlet
 
@@ -19,11 +19,14 @@ from dirql.errors import UsageError
 from dirql.machine.chooser import Chooser, Option, Point
 from dirql.machine.cpu import Cpu
 from dirql.machine.flight import FOREVER, Agenda, Landable
+from dirql.machine.watch import Watch
 
 __all__ = ["Scheduler"]
 
 STEPS = 5_000_000  # that a run without an end may take
 GRACE = 100  # expirations of periodic timers, when nothing else is left
+NOBODY: frozenset[str] = frozenset()
+HIGHEST = 12  # no device's interrupt is taken at this IRQL or above
 REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
 
 
@@ -31,9 +34,18 @@ class Runs(Protocol):
     """What the scheduler tells which processor runs."""
 
     cpu: Cpu
+    watch: Watch | None
 
     def come_to_rest(self) -> None:
         """None does any more."""
+
+
+class _Processors(dict[Cpu, Option]):
+    """Their options, made once."""
+
+    def __missing__(self, cpu: Cpu) -> Option:
+        option = self[cpu] = Option(f"cpu{cpu.index}", cpu)
+        return option
 
 
 class Scheduler:
@@ -49,8 +61,10 @@ class Scheduler:
         self.ready: list[tuple[int, int, Cpu]] = []  # a heap by clock: (now, index, processor)
         self.take: Callable[[Cpu], None] = lambda cpu: None
         self.new_stack: Callable[[], greenlet] = lambda: greenlet(None)  # the kernel's idle loop, on a stack of its own
-        self._spare_stacks: list[greenlet] = []
+        self.spare_stacks: list[greenlet] = []
         self.machine = machine
+        self._cpu_options = _Processors()
+        self._event_options: dict[Landable, Option] = {}
         self._outside: greenlet | None = None
         self._until = FOREVER
         self._enough = self._grace_is_over
@@ -85,6 +99,8 @@ class Scheduler:
         chosen = self._pick(cpu)
         if chosen is not cpu:
             self._switch(chosen)
+        if self.machine.watch is not None and cpu.irql < HIGHEST:
+            self.machine.watch.read(cpu.apic, None)  # an interrupt that comes later is not seen here
         if cpu.apic.irr or cpu.dpc_requested:
             self.take(cpu)
 
@@ -104,16 +120,16 @@ class Scheduler:
         if chosen is not None and chosen.greenlet is None:
             self.machine.cpu = chosen
         else:
-            self._spare_stacks.append(stack)
+            self.spare_stacks.append(stack)
             self._switch(chosen)
 
     def give_back(self, stack: greenlet) -> None:
         """An idle loop's stack that its processor does not need while it runs a thread."""
-        self._spare_stacks.append(stack)
+        self.spare_stacks.append(stack)
 
     def spare_stack(self) -> greenlet:
         """A stack for an idle processor."""
-        return self._spare_stacks.pop() if self._spare_stacks else self.new_stack()
+        return self.spare_stacks.pop() if self.spare_stacks else self.new_stack()
 
     def run(self, until: int = FOREVER, *, enough: Callable[[], bool] | None = None, steps: int | None = None) -> None:
         """From outside: everything that can happen (up to the time `until`) happens. Where only periodic timers are left it
@@ -151,7 +167,7 @@ class Scheduler:
         if not self.ready and not self.agenda.heap:
             return []
         waiting = [f"cpu{index}" for _, index, _ in sorted(self.ready)]
-        return waiting + [what.name for what in self.agenda.open() if not what.recurring]
+        return waiting + [what.name for what, _ in self.agenda.open() if not what.recurring]
 
     @property
     def running(self) -> bool:
@@ -213,40 +229,59 @@ class Scheduler:
         return heap[0][2].recurring and all(what.recurring for _, _, what in heap) and self._enough()
 
     def _ask(self, current: Cpu | None) -> Cpu | None:
+        ready = self.ready
         while True:
             options = self._options()
             self._steps -= 1
             if not options or self._steps < 0:
                 return None
-            now = next((o.id for o in options if o.what is current), None) if current is not None else None
-            held = (c for _, _, c in self.ready if c.spinning_on is not None and c.spinning_on.owner is not None)
-            spinning = frozenset(f"cpu{c.index}" for c in held)
+            mine = self._cpu_options[current] if current is not None else None
+            now = mine.id if mine is not None and mine in options else None
+            spinning = NOBODY
+            for _, _, cpu in ready:
+                if cpu.spinning_on is not None and cpu.spinning_on.owner is not None:
+                    spinning |= {self._cpu_options[cpu].id}
             what = self.chooser.choose(Point("step", options, now, spinning)).what
             if isinstance(what, Cpu):
-                self.ready.remove((what.now, what.index, what))
-                heapify(self.ready)
+                ready.remove((what.now, what.index, what))
+                heapify(ready)
                 return what
             self._land(what)
 
-    def _options(self) -> list[Option]:
+    def _options(self) -> Sequence[Option]:
         """What may happen next: an event whose window is open before every other one closes, and a processor whose clock
         has not passed that: what must have landed by then has landed."""
-        events = [(e, w) for e in self.agenda.open() if (w := e.window()) is not None]
-        bound = last = min((latest for _, (_, latest) in events), default=FOREVER)
-        cpus = [c for now, _, c in sorted(self.ready) if now <= min(last, self._until)]
-        if cpus:
-            bound = min(last, cpus[0].now + REACH)
-        landing = [e for e, (earliest, _) in events if earliest <= bound and e.due() <= self._until]
-        timed: list[tuple[int, int, str, Any]] = [(e.due(), 0, f"land:{e.name}", e) for e in landing]
-        timed += [(c.now, 1, f"cpu{c.index}", c) for c in cpus]
-        if not cpus and events and all(e.recurring for e, _ in events) and self._enough():
+        ready, until = self.ready, self._until
+        events = self.agenda.open() if self.agenda.heap else ()
+        if not events:
+            return [self._cpu_options[cpu] for now, _, cpu in sorted(ready) if now <= until]
+        last = min([latest for _, (_, latest) in events])
+        names = self._event_options = self._name_events([event for event, _ in events])
+        processors = [entry for entry in sorted(ready) if entry[0] <= last and entry[0] <= until]
+        bound = min(last, processors[0][0] + REACH) if processors else last
+        if not processors and all(event.recurring for event, _ in events) and self._enough():
             return []
-        options: list[Option] = []
-        namesakes: dict[str, int] = {}
-        for _, _, name, what in sorted(timed, key=lambda t: t[:2]):
-            namesakes[name] = count = namesakes.get(name, 0) + 1
-            options.append(Option(name if count == 1 else f"{name}#{count}", what))
-        return options
+        timed = [(event.due(), 0, place, names[event]) for place, (event, (earliest, _)) in enumerate(events)
+                 if earliest <= bound and event.due() <= until]  # fmt: skip
+        timed += [(now, 1, index, self._cpu_options[cpu]) for now, index, cpu in processors]
+        timed.sort()
+        return [option for _, _, _, option in timed]
+
+    def _name_events(self, events: list[Landable]) -> dict[Landable, Option]:
+        """An option for each. Of several of one name the second that came is `name#2`, and stays that until it has landed."""
+        known = self._event_options
+        named: dict[Landable, Option] = {}
+        for event in events:
+            option = known.get(event)
+            if option is None:
+                taken = {option.id for option in (*known.values(), *named.values())}
+                id, number = f"land:{event.name}", 1
+                while id in taken:
+                    number += 1
+                    id = f"land:{event.name}#{number}"
+                option = Option(id, event)
+            named[event] = option
+        return named
 
     def _land(self, what: Landable) -> None:
         self.chooser.observe(what.name)

@@ -9,6 +9,7 @@ Limits: no slots, no ASPM, no wake; D1 and D2 are treated as D3hot when the func
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from dirql.ntstatus import STATUS_DEVICE_CONFIGURATION_ERROR, StatusError
@@ -34,10 +35,11 @@ _SAVED_EXPRESS = ("device_control", "link_control", "device_control2", "link_con
 
 
 class PciBus:
-    """The bus: `compose` makes the machine's message for (targets, vector, lowest priority)."""
+    """The bus: `compose` makes the machine's message for (targets, vector, lowest priority); `complain` is told of what a driver
+    does to it, a rule and a sentence."""
 
-    def __init__(self, compose: Compose) -> None:
-        self.compose = compose
+    def __init__(self, compose: Compose, complain: Callable[[str, str], None] = lambda rule, sentence: None) -> None:
+        self.compose, self.complain = compose, complain
         self.devices: list[BusDevice] = []
 
     def attach(self, function: Function) -> BusDevice:
@@ -52,6 +54,7 @@ class BusDevice:
 
     def __init__(self, bus: PciBus, function: Function) -> None:
         self.bus, self.function = bus, function
+        self._behind: Function = getattr(function, "behind", function)  # looked at without moving anything on the way to it
         self.grant: Grant | None = None
         self.power = D0
         self.gone = False
@@ -95,6 +98,13 @@ class BusDevice:
         """The last interrupt object of `message` was disconnected."""
         self._set_connected(message, False)
 
+    def look_for_loss(self) -> None:
+        """Tell of message registers that somebody else changed, if that cost a message."""
+        if self._registers is not None and not self.gone and (lost := self._registers.lost(self._behind)):
+            what = f"{self.function.name} lost what the bus driver programmed, and a message with it: {lost}"
+            remedy = "leave a reset that clears these registers to the bus driver (GUID_DEVICE_RESET_INTERFACE_STANDARD)"
+            self.bus.complain("table-lost", f"{what}; {remedy}")
+
     def stop(self) -> None:
         """IRP_MN_STOP_DEVICE: silent, and answering nothing but configuration cycles. A second time it does nothing."""
         if self.grant is None:
@@ -110,6 +120,7 @@ class BusDevice:
         if state == self.power:
             return
         if self.power == D0:
+            self.look_for_loss()
             self._save()
             self._leave_d0(state)
         elif state == D0:
@@ -133,12 +144,22 @@ class BusDevice:
     def query_interface(self, guid: UUID) -> MsixTableConfig | BusInterfaceStandard | None:
         """IRP_MN_QUERY_INTERFACE; None where C gets STATUS_NOT_SUPPORTED. MSI-X only while MSI-X is granted."""
         if guid == GUID_BUS_INTERFACE_STANDARD:
-            return BusInterfaceStandard(self.function)
+            return BusInterfaceStandard(self.function, self._guard)
         if guid == GUID_MSIX_TABLE_CONFIG_INTERFACE and self.table is not None:
             return MsixTableConfig(lambda: self.table)
         return None
 
+    def _guard(self, offset: int, size: int, value: int) -> None:
+        """A driver is about to write configuration space: the message capabilities are not its to change."""
+        for name, at, length in config.message_capabilities(self._behind):
+            if offset < at + length and offset + size > at and self._behind.config_read(offset, size) != value:
+                said = f"SetBusData writes {value:#x} to {offset:#x}, which is {name} of {self.function.name}"
+                how = "ask for other messages by the INF, or by GUID_MSIX_TABLE_CONFIG_INTERFACE"
+                self.bus.complain("table-written-by-driver", f"{said}: that is the bus driver's; {how}")
+
     def _set_connected(self, message: int, connected: bool) -> None:
+        if not connected:
+            self.look_for_loss()
         if self._registers is not None:
             self._registers.set_connected(message, connected)
 

@@ -20,7 +20,10 @@ from dirql.pci.function import Function
 from dirql.pci.header import Command, Status, Type0Header
 from dirql.pci.spec import CONVENTIONAL_SIZE, HEADER_SIZE, CapabilityId
 
-__all__ = ["MsiLocation", "MsixLocation", "capabilities", "msi", "msix", "power_management", "read", "write", "write_command"]
+__all__ = [
+    "MsiLocation", "MsixLocation", "capabilities", "message_capabilities", "msi", "msix", "power_management", "read", "write",
+    "write_command",
+]  # fmt: skip
 
 
 def read(function: Function, kind: type[Register], offset: int) -> Any:
@@ -65,6 +68,8 @@ class MsixLocation:
         self.entries = read(function, MsixControl, self.control).table_size + 1
         table = read(function, TableLocation, offset + MsixCapability.table.offset)
         self.bar, self.table = table.bir, table.offset
+        pba = read(function, TableLocation, offset + MsixCapability.pba.offset)
+        self.pba_bar, self.pba = pba.bir, pba.offset
 
 
 class MsiLocation:
@@ -90,6 +95,17 @@ def msi(function: Function) -> MsiLocation | None:
     """The MSI registers, if the function has them."""
     offset = capabilities(function).get(CapabilityId.MSI)
     return None if offset is None else MsiLocation(function, offset)
+
+
+def message_capabilities(function: Function) -> list[tuple[str, int, int]]:
+    """(name, offset, size) of the MSI and the MSI-X capability (PCIe 6.0 §7.7.1, §7.7.2)."""
+    found, at = [], capabilities(function)
+    if (offset := at.get(CapabilityId.MSI)) is not None:
+        control = read(function, MsiControl, offset + 2)
+        found.append(("the MSI capability", offset, 10 + 4 * control.address64 + 10 * control.per_vector_mask))
+    if (offset := at.get(CapabilityId.MSI_X)) is not None:
+        found.append(("the MSI-X capability", offset, MsixCapability.size))
+    return found
 
 
 def power_management(function: Function) -> int | None:

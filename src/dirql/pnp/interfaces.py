@@ -64,8 +64,8 @@ class MsixTableConfig:
 class BusInterfaceStandard:
     """GetBusData and SetBusData at IRQL <= DISPATCH_LEVEL; each returns how many bytes it moved."""
 
-    def __init__(self, function: Function) -> None:
-        self._function = function
+    def __init__(self, function: Function, about_to_write: Callable[[int, int, int], None] | None = None) -> None:
+        self._function, self._about_to_write = function, about_to_write
 
     def get_bus_data(self, data_type: int, offset: int, length: int) -> bytes:
         """The bytes of configuration space from `offset` on; fewer past its end, none for another space."""
@@ -76,7 +76,10 @@ class BusInterfaceStandard:
         """Writes `buffer` to configuration space from `offset` on."""
         done = 0
         for at, size in _cycles(data_type, offset, len(buffer)):
-            self._function.config_write(at, size, int.from_bytes(buffer[done : done + size], "little"))
+            value = int.from_bytes(buffer[done : done + size], "little")
+            if self._about_to_write is not None:
+                self._about_to_write(at, size, value)
+            self._function.config_write(at, size, value)
             done += size
         return done
 

@@ -21,6 +21,7 @@ from dirql.pnp.grant import Grant, GrantChoice
 from dirql.pnp.inf import Install
 from dirql.pnp.interrupt_management import InterruptManagement
 from dirql.pnp.io_resources import IoResourceRequirementsList
+from dirql.pnp.message_table import table_and_pba
 from dirql.pnp.properties import DeviceProperty, DevPropKey, Value, instance_path, property_of, property_of_key
 from dirql.pnp.registry import Registry
 from dirql.pnp.requirements import query_resource_requirements
@@ -143,6 +144,19 @@ class DevNode:
         return found
 
     @property
+    def questions(self) -> int:
+        """How often a register or configuration space was read."""
+        return self.port.reads + self.port.questions
+
+    def messages_sent(self, vector: int, targets: int) -> int:
+        """How many messages its function has sent, whatever became of them, of those that raise this vector."""
+        numbers = [m.message for m in self.grant.messages if (m.vector, m.targets) == (vector, targets)] if self.grant else []
+        table, fates = self.bus_device.table, self.port.function.fates
+        if table is not None:
+            return sum(fate.sent for fate, number in zip(fates, table.message_of, strict=False) if number in numbers)
+        return sum(fates[number].sent for number in numbers)
+
+    @property
     def line(self) -> AssignedInterrupt | None:
         """The line that it has now."""
         line = self.grant.line if self.grant is not None else None
@@ -151,6 +165,7 @@ class DevNode:
     def set_power(self, state: int) -> None:
         """IRP_MN_SET_POWER below the function driver."""
         self.bus_device.set_power(state)
+        self.port.set_power(state)
 
     def query_interface(self, guid: UUID) -> Any:
         """IRP_MN_QUERY_INTERFACE below the function driver."""
@@ -193,7 +208,7 @@ class PnpManager:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.machine = kernel.machine
-        self.bus = PciBus(kernel.machine.router.compose)
+        self.bus = PciBus(kernel.machine.router.compose, self._complain)
         self.arbiter = Arbiter(len(kernel.machine.cpus))
         self.nodes: list[DevNode] = []
         self.about_to_stop: Callable[[DevNode], None] = lambda node: None  # before a device that failed is taken down
@@ -268,11 +283,16 @@ class PnpManager:
             node.restarts.append(now)
             self.find_again(node, node.choice)
 
+    def look_for_loss(self) -> None:
+        """At rest: message registers that a driver's reset cleared."""
+        for node in self.nodes:
+            node.bus_device.look_for_loss()
+
     def find_again(self, node: DevNode, choice: GrantChoice) -> int:
         """Its function is enumerated again, and its driver gets it again."""
         assert node.add_device is not None, f"{node.name} had no driver"
         node.removed = False
-        node.bus_device.set_power(0)  # enumeration begins in D0
+        node.set_power(0)  # enumeration begins in D0
         node.bus_device = self.bus.attach(node.port.bus_view)
         return node.add_device(choice)
 
@@ -298,8 +318,23 @@ class PnpManager:
         node.started = ntstatus.nt_success(status)
         return status
 
+    def _tell_of_connected(self, node: DevNode) -> None:
+        """The device is stopped: what a driver connected itself, for this device, must be disconnected by now."""
+        chains = (chain for cpu in self.machine.cpus for chain in cpu.idt if chain)
+        for name in sorted({one.name for chain in chains for one in chain if getattr(one, "device", None) is node}):
+            sentence = f"{name} is still connected when {node.name} is stopped or removed"
+            self._complain("interrupt-left-connected", f"{sentence}; call IoDisconnectInterruptEx before that")
+
+    def _complain(self, rule: str, sentence: str) -> None:
+        machine = self.machine
+        machine.note_finding(rule, sentence, "at rest" if machine.cpu is machine.nobody else machine.where())
+
     def _attach(self, node: DevNode, grant: Grant) -> None:
-        interrupts = self.kernel.interrupts
+        interrupts, port, table = self.kernel.interrupts, node.port, node.bus_device.table
+        port.set_power(0)
+        port.set_released(False)
+        port.messages, port.beyond = len(grant.messages), table.beyond if table is not None else set()
+        port.guarded = table_and_pba(port.function)
         for message in grant.messages:
             interrupts.attach(message.vector, message.targets, _MessageSource(node.bus_device, message.message))
         if grant.line is not None:
@@ -311,10 +346,11 @@ class PnpManager:
         grant, node.grant, node.started = node.grant, None, False
         if grant is None:
             return
+        self._tell_of_connected(node)
         for message in grant.messages:
             self.kernel.interrupts.detach(message.vector, message.targets)
         node.bus_device.stop()
-        node.port.gsi = None
+        node.port.gsi, node.port.messages, node.port.beyond = None, 0, set()
         self.arbiter.release(grant)
 
     def _stack(self, node: DevNode) -> DeviceStack:

@@ -19,17 +19,26 @@ from typing import Protocol
 from dirql.ntstatus import STATUS_DEVICE_CONFIGURATION_ERROR, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, StatusError
 from dirql.pci.capabilities import MsiControl, MsixControl
 from dirql.pci.function import Function, Message
-from dirql.pci.spec import MSIX_ENTRY_SIZE
+from dirql.pci.spec import MSIX_ENTRY_SIZE, pba_size
 from dirql.pnp import config
 from dirql.pnp.grant import MessageGrant
 
-__all__ = ["Compose", "MessageRegisters", "MsiRegisters", "MsixTable"]
+__all__ = ["Compose", "MessageRegisters", "MsiRegisters", "MsixTable", "table_and_pba"]
 
 Compose = Callable[[int, int, bool], Message]
 MASKED = 1
 # fmt: off
 LOWER, UPPER, DATA, CONTROL = 0x0, 0x4, 0x8, 0xC       # of a table entry
 # fmt: on
+
+
+def table_and_pba(function: Function) -> tuple[tuple[int, int, int, str], ...]:
+    """(BAR, start, end, what) of the MSI-X registers in memory; nothing without MSI-X."""
+    at = config.msix(function)
+    if at is None:
+        return ()
+    table, pba = at.table + at.entries * MSIX_ENTRY_SIZE, at.pba + pba_size(at.entries)
+    return (at.bar, at.table, table, "the MSI-X table"), (at.pba_bar, at.pba, pba, "the MSI-X Pending Bit Array")
 
 
 class MessageRegisters(Protocol):
@@ -45,6 +54,10 @@ class MessageRegisters(Protocol):
 
     def disable(self) -> None:
         """At STOP."""
+
+    def lost(self, function: Function) -> str:
+        """What `function`, the registers themselves, does not hold any more of what was programmed, if that kept back a message;
+        empty where all is well."""
 
 
 class MsixTable:
@@ -63,6 +76,7 @@ class MsixTable:
         self._function, self._location = function, location
         self._messages = [compose(m.targets, m.vector, m.lowest_priority) for m in messages]
         self.message_of = [entry if entry < len(messages) else 0 for entry in range(location.entries)]
+        self.beyond = set(range(len(messages), location.entries))  # entries that nobody aimed: message 0 is what they raise
         self.masked_by_driver = [False] * location.entries
         self._connected = [False] * len(messages)
         self._reserved: list[int] | None = None
@@ -104,6 +118,7 @@ class MsixTable:
         if not 0 <= entry < self.entries or not 0 <= message < len(self._messages):
             return STATUS_INVALID_PARAMETER
         self.message_of[entry] = message
+        self.beyond.discard(entry)
         if self.reachable:
             self._put_control(entry, MASKED)
             self._aim(entry)
@@ -117,6 +132,26 @@ class MsixTable:
         self.masked_by_driver[entry] = masked
         self._settle(entry)
         return STATUS_SUCCESS
+
+    def lost(self, function: Function) -> str:
+        """Enable, Function Mask, and the entries that may speak and could not."""
+        if not self.reachable:
+            return ""
+        suspects = [e for e, fate in enumerate(function.fates) if (fate.dropped or fate.latched) and not self._masked(e)]
+        if not suspects:
+            return ""
+        control = config.read(function, MsixControl, self._location.control)
+        if not control.enable or control.function_mask:
+            return "MSI-X Enable is 0" if not control.enable else "Function Mask is set"
+        for entry in suspects:
+            at = self._location.table + entry * MSIX_ENTRY_SIZE
+            fields = (LOWER, UPPER, DATA, CONTROL)
+            low, high, data, mask = (function.bar_read(self._location.bar, at + field, 4) for field in fields)
+            if mask & MASKED:
+                return f"table entry {entry} is masked"
+            if (high << 32 | low, data) != self._messages[self.message_of[entry]]:
+                return f"table entry {entry} holds the message {high << 32 | low:#x}, {data:#x}"
+        return ""
 
     def _masked(self, entry: int) -> bool:
         return self.masked_by_driver[entry] or not self._connected[self.message_of[entry]]
@@ -188,6 +223,18 @@ class MsiRegisters:
         """Clears Enable."""
         self._connected = 0
         self._settle()
+
+    def lost(self, function: Function) -> str:
+        """Enable, address and data, once a message was kept back."""
+        if not self.reachable or not self._connected or not any(fate.dropped for fate in function.fates):
+            return ""
+        at, (address, data) = self._location, self._message
+        if not config.read(function, MsiControl, at.control).enable:
+            return "MSI Enable is 0"
+        held = function.config_read(at.address, 4) | (function.config_read(at.upper, 4) << 32 if at.upper is not None else 0)
+        if (held, function.config_read(at.data, 2)) != (address, data & 0xFFFF):
+            return f"the capability holds the message {held:#x}, {function.config_read(at.data, 2):#x}"
+        return ""
 
     def _settle(self) -> None:
         if self._location.mask is not None:

@@ -297,7 +297,10 @@ def _verdict(page: Page, report: Report) -> None:
             page.words(f"{finding.level} {finding.rule}: {finding.sentence}", "" if finding.level == "advice" else BAD)
             page.words(f"at {finding.time:,} ns, {finding.where}{times}", FAINT, "      ", "      ")
     stop = report.bugcheck
+    hang = [stop["rule"]] if stop is not None and stop["kind"] == "hang" else []
+    _more(page, [] if hang else [finding.rule for finding in report.findings])
     show_stop(page, stop)
+    _more(page, hang and [*(finding.rule for finding in report.findings), *hang])
     page.line()
     if report.clean:
         page.line("nothing found", GOOD)
@@ -310,6 +313,13 @@ def _verdict(page: Page, report: Report) -> None:
         "the device did not start" if report.status & 0x8000_0000 else "",
     ]
     page.line("found: " + ", ".join(part for part in parts if part), BAD)
+
+
+def _more(page: Page, rules: Sequence[str]) -> None:
+    """How to learn more of the rules that were broken."""
+    if rules:
+        id = rules[0] if len(set(rules)) == 1 else "ID"
+        page.words(f"dirql rules {id} tells why, and what to do", FAINT)
 
 
 def _span(numbers: Sequence[int]) -> str:

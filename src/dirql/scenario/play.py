@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from dirql.errors import DirqlError, InputError, UsageError
 from dirql.hosts.python import load_object, load_python_driver
 from dirql.kernel.stop import Stop
 from dirql.kernel.unhandled import in_driver
-from dirql.machine.chooser import RandomChooser
+from dirql.machine.chooser import Chooser, RandomChooser
+from dirql.machine.watch import Watch
 from dirql.pci.dump_function import DumpFunction
 from dirql.pci.function import Function
 from dirql.pnp.grant import ImpossibleGrant
@@ -49,15 +51,18 @@ class Play:
 
     def __init__(
         self, scenario: Scenario, *, trace: bool = False, watchdog: float = 0, stubs: Mapping[str, int] | None = None,
-        max_instructions: int | None = None,
+        max_instructions: int | None = None, chooser: Chooser | None = None, watch: Callable[[System], Watch] | None = None,
     ) -> None:  # fmt: skip
         self.scenario = scenario
+        self.grant = scenario.grant
         self.watchdog = Watchdog(watchdog, self._progress, _files(scenario), lambda: self.system.stopped is not None)
-        chooser = RandomChooser(scenario.seed) if scenario.seed is not None else None
+        if chooser is None and scenario.seed is not None:
+            chooser = RandomChooser(scenario.seed)
         try:
             self.system = System(
                 scenario.cpus, windows=scenario.windows, trace=trace, chooser=chooser, costs=scenario.costs,
-                verifier=Verifier(scenario.verify_kmdf, scenario.verify_driver), memory=scenario.memory,
+                verifier=Verifier(scenario.verify_kmdf, scenario.verify_driver, scenario.verify_underrun),
+                memory=scenario.memory, races=scenario.races,
             )  # fmt: skip
         except OSError as error:
             what = f"[machine] memory = {scenario.memory:#x}: {error.strerror}"
@@ -65,7 +70,10 @@ class Play:
             raise InputError(scenario.source, line, what, "ask for fewer bytes than this machine has") from None
         self.system.patience, self.system.max_instructions = watchdog, max_instructions
         self.system.preempt = scenario.preempt
+        if watch is not None:
+            self.system.watching.add(watch(self.system))
         self._stubs = stubs or {}
+        self._loaded: dict[str, Any] = {}  # what the scenario calls, by reference
         self.cards: list[_Card] = []
         with self._watched():
             self._build()
@@ -94,7 +102,7 @@ class Play:
         scenario = self.scenario
         try:
             with self._watched():
-                return self.system.start(scenario.grant)
+                return self.system.start(self.grant)
         except ImpossibleGrant as problem:
             said = f"{scenario.grant_said}: {problem.reason}" if scenario.grant_said else str(problem)
             raise InputError(scenario.source, scenario.lines.get("grant", ""), said) from None
@@ -106,7 +114,7 @@ class Play:
         try:
             with self._watched():
                 if ntstatus.nt_success(self.start()):
-                    self._work()
+                    self.work()
                 self.system.run()
                 self.system.shut_down()
                 return self.reports()
@@ -115,6 +123,12 @@ class Play:
         except Exception as problem:  # a model that the report asked, for example
             _blame(problem)
             raise
+
+    def load_calls(self) -> None:
+        """The workload's file and those of the steps, so that what they share is there from the beginning."""
+        said = [(self.scenario.workload, Step("call", said=self.scenario.workload))] if self.scenario.workload else []
+        for reference, step in said + [(step.value, step) for step in self.scenario.steps if step.action == "call"]:
+            self.routine(reference, self.cards[0].function, step)
 
     def reports(self) -> list[Report]:
         """Of each device, as it is now."""
@@ -143,7 +157,8 @@ class Play:
         machine = self.system.machine
         return machine.time, [cpu.now for cpu in machine.cpus], len(self.system.framework.callbacks)
 
-    def _work(self) -> None:
+    def work(self) -> None:
+        """The workload and the steps, or what the models do by themselves."""
         scenario = self.scenario
         if scenario.workload:
             where, said = scenario.lines.get("workload.call", ""), f"[workload] call = {shown(scenario.workload)}"
@@ -195,9 +210,15 @@ class Play:
         self._guard(lambda: method(**arguments), step)
 
     def _call(self, reference: str, function: Function, step: Step) -> None:
+        self._guard(self.routine(reference, function, step), step)
+
+    def routine(self, reference: str, function: Function, step: Step) -> Callable[[], Any]:
+        """The user's function that `file.py:function` names, with what it is called with; `step` says who named it."""
         scenario, where = self.scenario, step.where
         try:
-            routine = load_object(reference, scenario.base)
+            if reference not in self._loaded:
+                self._loaded[reference] = load_object(reference, scenario.base)
+            routine = self._loaded[reference]
         except InputError as mistake:
             if mistake.where:  # something in the file itself
                 raise
@@ -210,7 +231,7 @@ class Play:
         if len(wanted) not in (1, 2):
             problem = f"{step.said}: it takes {len(wanted)} arguments"
             raise InputError(scenario.source, where, problem, "it is called with (card), or (system, card)")
-        self._guard(lambda: routine(*arguments), step)
+        return partial(routine, *arguments)
 
     def _guard(self, action: Callable[[], Any], step: Step) -> None:
         """What goes wrong in a user's file is told with its line; what dirql refuses, with the line of the scenario."""

@@ -77,6 +77,8 @@ class Scenario:
     costs: Costs = field(default_factory=Costs)
     verify_kmdf: bool = False
     verify_driver: bool = False
+    verify_underrun: bool = False
+    races: bool = False
     devices: tuple[DeviceSource, ...] = ()
     drivers: tuple[DriverSource, ...] = ()
     grant: GrantChoice = field(default_factory=GrantChoice)
@@ -169,7 +171,10 @@ def _costs(table: Table) -> Costs:
 
 
 def _verifier(table: Table) -> dict[str, bool]:
-    values = {"verify_kmdf": table.flag("kmdf"), "verify_driver": table.flag("driver")}
+    values = {"verify_kmdf": table.flag("kmdf"), "verify_driver": table.flag("driver"), "races": table.flag("races")}
+    values["verify_underrun"] = table.text("special_pool", "overrun", ("overrun", "underrun")) == "underrun"
+    if values["verify_underrun"] and not values["verify_driver"]:
+        raise table.wrong("special_pool", "Driver Verifier is off", "add driver = true")
     table.done()
     return values
 

@@ -150,6 +150,7 @@ from dirql.wdf.lock import SpinLock, WaitLock, acquire_object_lock, release_obje
 from dirql.wdf.lookaside import LookasideList
 from dirql.wdf.memory import Memory
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope, create_object, object_of_context
+from dirql.wdf.paging import paged_code
 from dirql.wdf.pdo import PdoInit
 from dirql.wdf.pnp_state import PnpState
 from dirql.wdf.power_state import PowerDeviceState
@@ -199,5 +200,5 @@ __all__ = [
     "RetrieveChildFlags", "RetrieveDeviceStatus", "S0IdleSettings", "ScatterGatherElement", "ScatterGatherList", "Semaphore",
     "SpinLock", "StatusError", "String", "SxWakeSettings", "SynchronizationScope", "Timer", "TimerConfig", "TriState",
     "Verifier", "WaitLock", "WorkItem", "WorkItemConfig", "acquire_object_lock", "configure_request_dispatching",
-    "create_object", "name_of", "nt_success", "object_of_context", "release_object_lock",
+    "create_object", "name_of", "nt_success", "object_of_context", "paged_code", "release_object_lock",
 ]  # fmt: skip

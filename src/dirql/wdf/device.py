@@ -78,6 +78,7 @@ class Device(NamedDevice, SetDevice, QueryableDevice, ParentDevice):
         self._internal_queues: dict[str, InternalQueue] = {}
         self.dma_enablers: list[Any] = []
         self.in_prepare_hardware = False
+        self.hardware_released = False  # EvtDeviceReleaseHardware has returned
         self.raw_resources = CmResourceList(init.framework, (), "no resources")
         self.translated_resources = self.raw_resources
         self.pnp = PnpStateMachine(self)

@@ -164,6 +164,8 @@ class DmaTransaction(Object):
                 raise StatusError(ntstatus.STATUS_INSUFFICIENT_RESOURCES, f"{name}: {enabler.channel.name} has the channel")
             self.state = _State.Waiting
             enabler.waiting.append(self)
+            if self.machine.watch is not None:
+                self.machine.watch.release(self)
             return
         self._begin(name)
 
@@ -281,6 +283,8 @@ class DmaTransaction(Object):
     def _begin(self, name: str) -> None:
         if self.enabler.packet:
             self.enabler.channel = self
+            if self.machine.watch is not None:
+                self.machine.watch.acquire(self)
         self.state = _State.Transferring
         status = self._stage()
         if status != ntstatus.STATUS_SUCCESS:

@@ -11,6 +11,7 @@ from dirql.ddi import ddi, ddi_create
 from dirql.kernel.dpc import Kdpc
 from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.ntstatus import StatusError
+from dirql.wdf.afterwards import tell_if_released
 from dirql.wdf.creation import device_above, limited_to, required_parent, validate
 from dirql.wdf.framework import Framework
 from dirql.wdf.lock import CallbackLock, effective_lock
@@ -91,6 +92,7 @@ class Dpc(Object):
 
     def _run(self, kdpc: Kdpc, context: Any, a: Any, b: Any) -> None:
         assert self.config.evt_dpc_func is not None
+        tell_if_released(self, "EvtDpcFunc")
         if self._lock is None:
             self.config.evt_dpc_func(self)
         else:

@@ -11,6 +11,7 @@ from dirql.errors import UsageError
 from dirql.pnp.registry import Registry
 from dirql.reserved import refuse_clashes, refuse_misspelt
 from dirql.wdf.framework import Framework
+from dirql.wdf.leaks import tell_of_objects
 from dirql.wdf.object import ExecutionLevel, Object, ObjectAttributes, SynchronizationScope
 from dirql.wdf.registry import Key
 from dirql.wdf.string import String
@@ -34,9 +35,11 @@ class Driver(Object):
     kind = "WDFDRIVER"
     deletable = False
     entry_status = 0  # what DriverEntry returned; a Python driver's is its module, which was loaded
+    entry_failure = ""  # why, where the framework refused to bind
 
     def __init__(self, framework: Framework, attributes: ObjectAttributes | None = None) -> None:
         super().__init__(framework, None, attributes, type(self).__name__)
+        self.last_of_entry = 0  # the last handle when its DriverEntry had returned
         self.service_key = Registry()  # HKLM\SYSTEM\CurrentControlSet\Services\name, as the INF's AddReg fills it
         self._settle_attributes()
 
@@ -94,6 +97,7 @@ class Driver(Object):
         """The kernel unloads the driver: its callback, if it has one, and then the WDFDRIVER goes."""
         if "evt_driver_unload" in vars(self) or type(self).evt_driver_unload is not Driver.evt_driver_unload:
             self.framework.call("EvtDriverUnload", self, self.evt_driver_unload)
+        tell_of_objects(self)
         if not self.deleting:
             self.dispose()
 

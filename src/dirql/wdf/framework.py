@@ -10,6 +10,7 @@ from dirql import ntstatus
 from dirql.ddi import irql_name
 from dirql.errors import UsageError
 from dirql.findings import defined_at
+from dirql.kernel.held import Entered
 from dirql.kernel.kernel import Kernel
 from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
@@ -26,10 +27,12 @@ WDF_VIOLATION = 0x10D
 
 @dataclass(frozen=True)
 class Verifier:
-    """Which verifiers are on: `kmdf` is Parameters\\Wdf\\VerifierOn (facts §5.4), `driver` is Driver Verifier (§5.5)."""
+    """Which verifiers are on: `kmdf` is Parameters\\Wdf\\VerifierOn (facts §5.4), `driver` is Driver Verifier (§5.5), whose
+    special pool catches what comes behind a block at once, or with `underrun` what comes before it."""
 
     kmdf: bool = False
     driver: bool = False
+    underrun: bool = False
 
 
 class Framework:
@@ -39,6 +42,7 @@ class Framework:
         self.kernel = kernel
         self.machine: Machine = kernel.machine
         self.verifier = verifier or Verifier()
+        kernel.driver_verifier = self.verifier.driver
         self.callbacks: list[tuple[str, str]] = []
         self.callback_pdos: list[object] = []  # of each: the PDO of the device that it is about; None for the driver alone
         self.driver: Object | None = None  # the WDFDRIVER, the default parent of locks and memory
@@ -46,6 +50,7 @@ class Framework:
         self.last_failure = ""  # which callback failed last, and why
         self.held: set[Object] = set()  # deleted, and kept by references
         self.of_context: dict[int, Object] = {}  # by the id of the context
+        self.look_at: Callable[[type], None] | None = None  # a host's, where somebody watches a driver's data
         self._handles = 0
 
     def new_handle(self) -> int:
@@ -53,36 +58,67 @@ class Framework:
         self._handles += 1
         return self._handles * 8
 
+    @property
+    def last_handle(self) -> int:
+        """Of the object made last: what is made from now on has a higher one."""
+        return self._handles * 8
+
     def call(self, name: str, on: Object, callback: Callable[..., Any], *args: Any) -> Any:
         """Call the driver's `callback`, known to the documentation as `name`; returns what it returned.
 
-        Returning at another IRQL is bugcheck 10D/E under the KMDF verifier, a finding without it (facts §5.3).
+        Returning at another IRQL is bugcheck 10D/E under the KMDF verifier, inside of a critical region 10D/F; without it they
+        are findings (facts §5.3).
         """
         machine = self.machine
         cpu = machine.cpu
-        irql = cpu.irql
+        before = Entered(cpu)
         self.callbacks.append((name, on.name))
         self.callback_pdos.append(_pdo(on, args))
         if machine.trace is not None:
             machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK, name, on.name))
+        if machine.watch is not None:
+            self._known(name, on, True)
         try:
             result = callback(*args)
         except ntstatus.StatusError as error:
-            self._returned(name, irql, ntstatus.name_of(error.status))
+            self._returned(name, before, ntstatus.name_of(error.status))
             raise
-        self._returned(name, irql, "" if result is None else str(result))
+        self._returned(name, before, "" if result is None else str(result))
+        if machine.watch is not None:
+            self._known(name, on, False)
         return result
 
-    def _returned(self, name: str, irql: int, how: str) -> None:
+    def _known(self, name: str, on: Object, begins: bool) -> None:
+        """For who looks on: a device's PnP and power callbacks come one after another, and its requests after the ones that start
+        it and before the ones that stop it."""
+        watch, device = self.machine.watch, on.device
+        if watch is None or device is None:
+            return
+        requests = name.startswith(("EvtIo", "EvtRequest", "EvtFile", "EvtDeviceFileCreate"))
+        if not requests and not name.startswith("EvtDevice"):
+            return
+        if begins:
+            watch.acquire(("started", device.handle))
+            if not requests:
+                watch.acquire(("requests", device.handle))
+        else:
+            watch.release(("requests" if requests else "started", device.handle))
+
+    def _returned(self, name: str, before: Entered, how: str) -> None:
         machine = self.machine
         cpu = machine.cpu
         if machine.trace is not None:
             machine.trace.add((cpu.now, cpu.index, Kind.CALLBACK_END, name, how))
+        irql, wrong = before.irql, self.kernel.held.returned(name, before)
+        if wrong:
+            if self.verifier.kmdf:
+                raise BugCheck(WDF_VIOLATION, 0xF, why=wrong)
+            machine.note_finding("lock-held-at-return", wrong, machine.where())
         if cpu.irql != irql:
             sentence = f"{name} was entered at {irql_name(irql)} and returned at {irql_name(cpu.irql)}"
             if self.verifier.kmdf:
                 raise BugCheck(WDF_VIOLATION, 0xE, irql, cpu.irql, why=sentence)
-            machine.note_finding("irql-changed", "error", sentence, machine.where())
+            machine.note_finding("irql-changed", sentence, machine.where())
             cpu.irql = irql
 
     def status(self, name: str, on: Object, callback: Callable[..., Any], *args: Any) -> int:
@@ -112,9 +148,9 @@ class Framework:
         if machine.trace is not None:
             machine.trace.add((machine.cpu.now, machine.cpu.index, Kind.NOTE, "wdf", what))
 
-    def complain(self, rule: str, sentence: str, *, level: Any = "error") -> None:
+    def complain(self, rule: str, sentence: str) -> None:
         """Something the framework traces, and breaks into the debugger for under the verifier: a finding."""
-        self.machine.note_finding(rule, level, sentence, self.machine.where())
+        self.machine.note_finding(rule, sentence, self.machine.where())
 
     def allowed(self, irql: int, name: str) -> bool:
         """The KMDF verifier's IRQL check: False means that the routine returns without acting (facts §5.4)."""

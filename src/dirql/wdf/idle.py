@@ -45,6 +45,7 @@ class Idle:
         self._work_queued = False
         self._timer = Ktimer(kernel, name=f"{device.name} idle")
         self._dpc = Kdpc(kernel, self._timed_out, None, f"{device.name} idle")
+        self._dpc.guarded = True
         self._in_d0 = Event(kernel, name=f"{device.name} in D0")
 
     def assign(self, settings: S0IdleSettings) -> None:

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from dirql.callback import refuse_asynchronous
 from dirql.ddi import ddi
 from dirql.kernel.dpc import Kdpc
-from dirql.kernel.interrupt import KInterrupt
 from dirql.kernel.irql import PASSIVE_LEVEL
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.kernel.lock import SpinLock as KernelSpinLock
 from dirql.kernel.stop import BugCheck
 from dirql.pnp.constants import CM_RESOURCE_INTERRUPT_LATCHED
 from dirql.pnp.resources import CmPartialResourceDescriptor, InterruptResource, MessageInterruptRaw
+from dirql.wdf.afterwards import tell_if_released
 from dirql.wdf.interrupt_config import InterruptConfig, InterruptExtendedPolicy, InterruptInfo, TriState
 from dirql.wdf.interrupt_create import validate
+from dirql.wdf.interrupt_service import service
 from dirql.wdf.lock import WaitLock
 from dirql.wdf.object import Object, ObjectAttributes, expect, expect_parameter
 from dirql.wdf.work_item import SystemWorkItem
@@ -58,6 +60,7 @@ class Interrupt(Object):
         self.wdm: KInterrupt | None = None  # the framework's own pointer
         self.connection: KInterrupt | None = None  # what is connected
         self._ready = False
+        self.sent_before: int | None = None  # messages of it, when EvtInterruptDisable had returned
         self.closing = False  # latched lines are discarded as well
         self._before = (0, 0, 0)
         self.enabled = False
@@ -142,7 +145,7 @@ class Interrupt(Object):
             return
         cpu = self.machine.cpu
         old, cpu.irql = cpu.irql, max(cpu.irql, self.synchronize_irql)
-        self.wdm.lock.take(cpu)
+        self.wdm.lock.enter(cpu)
         self.saved_irql = old
 
     @ddi("WdfInterruptReleaseLock")
@@ -156,7 +159,7 @@ class Interrupt(Object):
             self._complain_unconnected("WdfInterruptReleaseLock")
             return
         cpu = self.machine.cpu
-        self.wdm.lock.give(cpu)
+        self.wdm.lock.leave(cpu)
         self.framework.kernel.lower(cpu, self.saved_irql)
 
     @ddi("WdfInterruptTryToAcquireLock")
@@ -280,7 +283,7 @@ class Interrupt(Object):
         if connection is None or connection.passive:
             return
         if ready:  # the thunk would decide nothing
-            connection.call_back(self._isr, self, self.message_number)
+            connection.call_back(service(self), self, self.message_number)
         else:
             connection.call_service_routine()
 
@@ -290,6 +293,9 @@ class Interrupt(Object):
         if not self.ready:
             if self.closing or self.info.message_signaled or not self.info.mode:
                 self.framework.kernel.interrupts.swallow(wdm, f"{self.name} is not connected yet, or not any more")
+                if self.info.message_signaled and not self.closing:
+                    sentence = f"a message of {self.name} comes while that is being connected, and is lost"
+                    self.framework.complain("interrupt-before-enable", f"{sentence}; unmask the device in EvtInterruptEnable")
                 return False
             self.wdm = wdm
         return self._isr(self, self.message_number)
@@ -331,6 +337,7 @@ class Interrupt(Object):
     def _dpc_without_callback(self, dpc: Kdpc, context: Any, argument1: Any, argument2: Any) -> None:
         if self.config.evt_interrupt_work_item is None:
             raise BugCheck(0xD1, 0, 2, 8, why=f"{self.name} queued a DPC but has no EvtInterruptDpc")
+        dpc.guarded = True
         self._queue_work_item()
 
     def _queue_work_item(self) -> bool:
@@ -341,6 +348,7 @@ class Interrupt(Object):
     def _work(self) -> None:
         callback = self.config.evt_interrupt_work_item
         assert callback is not None
+        tell_if_released(self, "EvtInterruptWorkItem")
         if self.callback_lock is None:
             self.framework.call("EvtInterruptWorkItem", self, callback, self, self.of_device)
         else:
@@ -348,22 +356,13 @@ class Interrupt(Object):
                 self.framework.call("EvtInterruptWorkItem", self, callback, self, self.of_device)
 
     def _set_policy(self, policy: InterruptExtendedPolicy, name: str) -> None:
-        wrong = ""
-        if policy.size != 0x20:
-            wrong = f"Size {policy.size:#x} is not 0x20"
-        elif not 0 <= policy.policy <= 5:
-            wrong = f"policy {policy.policy} is not 0 to 5"
-        elif not 1 <= policy.priority <= 3:
-            wrong = f"priority {policy.priority} is not 1 to 3 (WdfIrqPriorityUndefined, which INIT leaves, is refused)"
-        elif any(policy.reserved):
-            wrong = "a Reserved word of GroupAffinity is not 0"
-        if wrong:
+        if wrong := policy.wrong:
             self.framework.complain("policy-dropped", f"{name} on {self.name} is dropped silently: {wrong}")
             return
         if self.in_prepare_hardware:
             sentence = f"{name} on {self.name}, created in EvtDevicePrepareHardware, has no effect"
             remedy = "set it in EvtDeviceFilterAddResourceRequirements"
-            self.framework.complain("policy-too-late", f"{sentence}: {remedy}", level="warning")
+            self.framework.complain("policy-too-late", f"{sentence}: {remedy}")
         self.policy = policy
 
     def _report(self, active: bool) -> None:

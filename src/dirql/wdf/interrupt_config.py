@@ -110,3 +110,14 @@ class InterruptExtendedPolicy:
     group: int = 0
     reserved: tuple[int, int, int] = (0, 0, 0)
     size: int = 0x20
+
+    @property
+    def wrong(self) -> str:
+        """What the framework drops it for; empty when it is well."""
+        if self.size != 0x20:
+            return f"Size {self.size:#x} is not 0x20"
+        if not 0 <= self.policy <= 5:
+            return f"policy {self.policy} is not 0 to 5"
+        if not 1 <= self.priority <= 3:
+            return f"priority {self.priority} is not 1 to 3 (WdfIrqPriorityUndefined, which INIT leaves, is refused)"
+        return "a Reserved word of GroupAffinity is not 0" if any(self.reserved) else ""

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from dirql import ntstatus
-from dirql.kernel.interrupt import KInterrupt
 from dirql.kernel.irql import PASSIVE_LEVEL
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.pnp.constants import CmShareDisposition
 from dirql.wdf.interrupt import Interrupt
+from dirql.wdf.interrupt_service import UNKNOWN, told_to_be_quiet
 from dirql.wdf.object import Object
 
 __all__ = ["connect", "disable", "disconnect", "enable", "record_failure"]
@@ -67,6 +68,8 @@ def disable(interrupt: Interrupt, *, stays: bool = False) -> None:
     status = _synchronized(interrupt, "EvtInterruptDisable", interrupt.config.evt_interrupt_disable)
     if not ntstatus.nt_success(status):
         record_failure(interrupt, "EvtInterruptDisable", status)
+    interrupt.sent_before = UNKNOWN
+    told_to_be_quiet(interrupt, disconnected=False)
     if not stays and interrupt.info.mode and not interrupt.info.message_signaled:
         interrupt.ready, interrupt.closing = False, True
     interrupt.flush()
@@ -82,13 +85,15 @@ def disconnect(interrupt: Interrupt) -> None:
     interrupt.connection = interrupt.wdm = None
     interrupt.enabled = False
     interrupt.framework.kernel.interrupts.disconnect(connection)
+    if interrupt.sent_before == UNKNOWN:
+        told_to_be_quiet(interrupt, disconnected=True)
     interrupt.keep_counts(connection)
 
 
 def record_failure(on: Object, name: str, status: int) -> None:
     """A callback failed on the way down, where nothing can be stopped any more (facts §3.5)."""
     sentence = f"{name} of {on.name} returned {ntstatus.name_of(status)} on the way down, which goes on all the same"
-    on.framework.complain("power-down-failure", sentence, level="warning")
+    on.framework.complain("power-down-failure", sentence)
 
 
 def _window(interrupt: Interrupt) -> None:
@@ -107,6 +112,8 @@ def _synchronized(interrupt: Interrupt, name: str, callback: Any) -> int:
     def run(_: Any) -> bool:
         nonlocal status
         status = framework.status(name, interrupt, callback, interrupt, device)
+        if name == "EvtInterruptEnable" and ntstatus.nt_success(status):
+            interrupt.enabled = interrupt.ready = True  # before its lock is given: an ISR that waits for that is in time
         return True
 
     if interrupt.config.passive_handling:

@@ -51,6 +51,7 @@ class Presentation(Object):
         self._lock = callback_lock(self)
         self._presenting: list[Any] = []  # who is inside `_present_all`
         self._dpc = Kdpc(self.framework.kernel, lambda dpc, context, a, b: self._present_all(), None, f"{self.name} dispatch")
+        self._dpc.guarded = True
         self._work = SystemWorkItem(self.framework, f"{self.name} dispatch", self._present_all)
         self._when: tuple[bool, StateCallback, Any] | None = None
         self.ready_callback: tuple[StateCallback, Any] | None = None
@@ -72,6 +73,8 @@ class Presentation(Object):
     def insert(self, request: Request, *, at_head: bool = False) -> None:
         """Into the queue; presented if that is possible now."""
         request.queue = self
+        if self.machine.watch is not None:
+            self.machine.watch.release(request)
         request.irp.cancel_routine = lambda: self._canceled(request)
         if at_head:
             self.waiting.appendleft(request)
@@ -203,6 +206,10 @@ class Presentation(Object):
     def _take(self, index: int) -> Request:
         request = self.waiting[index]
         del self.waiting[index]
+        if self.machine.watch is not None:
+            self.machine.watch.acquire(request)
+            if self.dispatch_type == IoQueueDispatchType.Sequential:  # the one before it is completed
+                self.machine.watch.acquire(self._changed)
         request.irp.cancel_routine = None
         self._give_to_driver(request)
         return request

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from dirql import ntstatus
 from dirql.ddi import ddi, ddi_create
+from dirql.kernel.held import without
 from dirql.kernel.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
 from dirql.kernel.kernel import Kernel
 from dirql.kernel.lock import SpinLock as KernelSpinLock
@@ -46,17 +47,21 @@ class PassiveLock:
     def take(self, timeout: int | None) -> bool:
         """False when it was not to be had within `timeout` ns (None: wait for ever)."""
         thread = self._thread
+        self.kernel.held.wait_for(self, thread, for_ever=timeout is None)
         thread.critical_region += 1
         if wait(self.kernel, [self._free], False, timeout) == ntstatus.STATUS_TIMEOUT:
             thread.critical_region -= 1
             return False
         self.owner = thread
+        thread.locks = self, thread.locks, None
         return True
 
     def give(self) -> None:
         """Let the next thread have it."""
-        self.owner = None
-        self._thread.critical_region -= 1
+        owner, self.owner = self.owner, None
+        if owner is not None:
+            owner.locks = without(owner.locks, self)
+            owner.critical_region -= 1
         self._free.state = True
         self._free.signal()
 
@@ -88,7 +93,7 @@ class SpinLock(Object):
         if self._is_free_for_drivers("WdfSpinLockAcquire"):
             cpu = self.machine.cpu
             old, cpu.irql = cpu.irql, max(cpu.irql, DISPATCH_LEVEL)
-            self.spin_lock.take(cpu)
+            self.spin_lock.enter(cpu)
             self.spin_lock.old_irql = old
 
     @ddi("WdfSpinLockRelease")
@@ -96,7 +101,7 @@ class SpinLock(Object):
         """WdfSpinLockRelease: back to the IRQL that the acquirer came from; bugcheck 0x10 on another processor than the owner."""
         if self._is_free_for_drivers("WdfSpinLockRelease"):
             old = self.spin_lock.old_irql
-            self.spin_lock.give(self.machine.cpu)
+            self.spin_lock.leave(self.machine.cpu)
             self.framework.kernel.lower(self.machine.cpu, old)
 
     def _is_free_for_drivers(self, routine: str) -> bool:
@@ -183,7 +188,7 @@ class CallbackLock:
         else:
             cpu = self.framework.machine.cpu
             old, cpu.irql = cpu.irql, max(cpu.irql, DISPATCH_LEVEL)
-            self._spin_lock.take(cpu)
+            self._spin_lock.enter(cpu)
             self._spin_lock.old_irql = old
         return self
 
@@ -197,7 +202,7 @@ class CallbackLock:
             self._wait_lock.give()
         else:
             cpu, old = self.framework.machine.cpu, self._spin_lock.old_irql
-            self._spin_lock.give(cpu)
+            self._spin_lock.leave(cpu)
             self.framework.kernel.lower(cpu, old)
 
 

@@ -114,6 +114,8 @@ class Object:
     def __init__(self, framework: Framework, parent: Object | None, attributes: ObjectAttributes | None, name: str = "") -> None:
         self.framework = framework
         self.machine: Machine = framework.machine
+        if framework.look_at is not None:
+            framework.look_at(type(self))
         self.handle = framework.new_handle()
         self.attributes = attributes.copy() if attributes is not None else ObjectAttributes()
         self.parent = parent
@@ -191,6 +193,8 @@ class Object:
     def _make_context(self, attributes: ObjectAttributes) -> Any:
         type_ = attributes.context_type
         if type_ is not None:
+            if self.framework.look_at is not None:
+                self.framework.look_at(type_)
             context = self._contexts[type_] = type_()
             self.framework.of_context[id(context)] = self
             return context

@@ -10,10 +10,13 @@ from dirql import ntstatus
 from dirql.pnp.constants import CmResourceType
 from dirql.pnp.filters import Access, InterruptPolicy, IoResReqList, stamp
 from dirql.pnp.io_resources import IoResourceRequirementsList
+from dirql.pnp.manager import DevNode
 from dirql.pnp.resources import CmPartialResourceDescriptor, MessageInterruptRaw
+from dirql.wdf.afterwards import Makings, tell_of_dpcs_after_release
 from dirql.wdf.interrupt import Interrupt
 from dirql.wdf.interrupt_config import TriState
 from dirql.wdf.interrupt_connection import record_failure
+from dirql.wdf.message_check import check_messages
 from dirql.wdf.power_state import PowerDeviceState
 from dirql.wdf.resource_list import CmResourceList
 
@@ -44,6 +47,7 @@ class PnpStateMachine:
         self.state = PnpState.Init
         self.failed = False
         self.hardware_prepared = False
+        self._makings = Makings(device)
         self._attempt_restart = False
         self._children_known = False
 
@@ -83,6 +87,7 @@ class PnpStateMachine:
         status = self._prepare_hardware()
         if ntstatus.nt_success(status):
             assign_synchronize_irql(device)
+            check_messages(device)
             device.power.enter()
             status = device.power.up()
             device.power.leave()
@@ -176,11 +181,13 @@ class PnpStateMachine:
         self.hardware_prepared = True
         if self.state is PnpState.Init:
             self.state = PnpState.Stopped
-        device.in_prepare_hardware = True
+        device.in_prepare_hardware, device.hardware_released = True, False
+        self._makings.begin()
         status = device.callback(
             "evt_device_prepare_hardware", "EvtDevicePrepareHardware", device.raw_resources, device.translated_resources
         )
         device.in_prepare_hardware = False
+        self._makings.end()
         self._complain_of_not_supported("EvtDevicePrepareHardware", status)
         return status
 
@@ -196,6 +203,10 @@ class PnpStateMachine:
         self._complain_of_not_supported("EvtDeviceReleaseHardware", status)
         if not ntstatus.nt_success(status):
             record_failure(device, "EvtDeviceReleaseHardware", status)
+        device.hardware_released = True
+        if isinstance(device.pdo, DevNode):
+            device.pdo.port.set_released(True)
+        tell_of_dpcs_after_release(device)
         for interrupt in reversed([i for i in device.interrupts if i.in_prepare_hardware]):
             interrupt.dispose()
 

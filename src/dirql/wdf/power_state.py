@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from dirql import ntstatus
 from dirql.kernel.wait import Event, EventType, wait
+from dirql.wdf.afterwards import tell_of_dpcs_after_d0_exit
 from dirql.wdf.interrupt import Interrupt, report_inactive_default
 from dirql.wdf.interrupt_connection import connect, disable, disconnect, enable, record_failure
+from dirql.wdf.interrupt_service import tell_if_not_quiet
 
 if TYPE_CHECKING:
     from dirql.wdf.device import Device
@@ -48,6 +50,9 @@ class PowerSequence:
     def up(self) -> int:
         """To D0. A failure is unwound here, up to and without EvtDeviceReleaseHardware; the NTSTATUS tells who failed."""
         device, previous = self.device, self.state
+        for interrupt in device.interrupts:
+            if interrupt.ready:  # stayed connected in Dx: from here on it is too early until EvtInterruptEnable
+                interrupt.ready = True
         if device.callback("evt_device_d0_entry", "EvtDeviceD0Entry", previous) & 0x80000000:
             return ntstatus.STATUS_DEVICE_POWER_FAILURE
         self.state = PowerDeviceState.D0
@@ -77,6 +82,10 @@ class PowerSequence:
             self._interrupt_down(interrupt, final)
         self._record("evt_device_d0_exit", "EvtDeviceD0Exit", target)
         self.state = target
+        for interrupt in device.interrupts:
+            tell_if_not_quiet(interrupt)
+        if device.power_pageable:
+            tell_of_dpcs_after_d0_exit(device)
 
     def disconnect_what_is_left(self) -> None:
         """Before EvtDeviceReleaseHardware, and without EvtInterruptDisable: what stayed connected in Dx when the device is

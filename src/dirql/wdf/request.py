@@ -212,6 +212,9 @@ class Request(Object):
     def unmark_cancelable(self) -> int:
         """WdfRequestUnmarkCancelable: STATUS_CANCELLED when EvtRequestCancel was or is being called, which completes it then."""
         self._refuse_completed("WdfRequestUnmarkCancelable")
+        if self.machine.watch is not None:
+            self.machine.watch.acquire(self.irp)
+            self.machine.watch.release(self.irp)
         if self._evt_cancel is not None:
             self._evt_cancel = self.irp.cancel_routine = None
             return ntstatus.STATUS_SUCCESS
@@ -316,6 +319,9 @@ class Request(Object):
     def _mark(self, evt_request_cancel: Callable[[Request], None], routine: str) -> int:
         self._owner(routine)
         self._refuse_cancelable(routine)
+        if self.machine.watch is not None:  # as unmarking and cancelling: under the cancel spin lock
+            self.machine.watch.acquire(self.irp)
+            self.machine.watch.release(self.irp)
         if self.irp.cancelled:
             return ntstatus.STATUS_CANCELLED
         self._evt_cancel = evt_request_cancel
@@ -323,6 +329,9 @@ class Request(Object):
         return ntstatus.STATUS_SUCCESS
 
     def _canceled(self) -> None:
+        if self.machine.watch is not None:
+            self.machine.watch.acquire(self.irp)
+            self.machine.watch.release(self.irp)
         callback, self._evt_cancel = self._evt_cancel, None
         assert self.queue is not None and callback is not None
         self.queue.call("EvtRequestCancel", callback, self)

@@ -17,6 +17,7 @@ from dirql.kernel.duration import refuse_no_duration
 from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.kernel.timer import Ktimer
 from dirql.ntstatus import StatusError
+from dirql.wdf.afterwards import tell_if_released
 from dirql.wdf.creation import device_above, limited_to, required_parent, validate
 from dirql.wdf.framework import Framework
 from dirql.wdf.lock import CallbackLock, effective_lock
@@ -118,6 +119,7 @@ class Timer(Object):
     def _run(self) -> None:
         callback = self.config.evt_timer_func
         assert callback is not None
+        tell_if_released(self, "EvtTimerFunc")
         if self._lock is None:
             self.framework.call("EvtTimerFunc", self, callback, self)
         else:

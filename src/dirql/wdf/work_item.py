@@ -15,6 +15,7 @@ from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.kernel.thread import Thread
 from dirql.kernel.wait import Event, wait
 from dirql.ntstatus import StatusError
+from dirql.wdf.afterwards import tell_if_released
 from dirql.wdf.creation import device_above, required_parent, validate
 from dirql.wdf.framework import Framework
 from dirql.wdf.lock import CallbackLock, effective_lock
@@ -40,6 +41,8 @@ class SystemWorkItem:
 
     def enqueue(self) -> bool:
         """False if it was pending already."""
+        if self._kernel.machine.watch is not None:
+            self._kernel.machine.watch.release(self)
         if self._enqueued:
             return False
         self._enqueued = True
@@ -53,10 +56,14 @@ class SystemWorkItem:
 
     def _run(self, _: Any) -> None:
         self._enqueued = False
+        if self._kernel.machine.watch is not None:
+            self._kernel.machine.watch.acquire(self)
         thread = self._kernel.machine.cpu.thread
         self._running.append(thread)
         self._routine()
         self._running.remove(thread)
+        if self._kernel.machine.watch is not None:
+            self._kernel.machine.watch.release(self._at_rest)
         self._settle()
 
     def _settle(self) -> None:
@@ -128,6 +135,7 @@ class WorkItem(Object):
     def _run(self) -> None:
         callback = self.config.evt_work_item_func
         assert callback is not None
+        tell_if_released(self, "EvtWorkItem")
         if self._lock is None:
             self.framework.call("EvtWorkItem", self, callback, self)
         else:

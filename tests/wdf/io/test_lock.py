@@ -52,7 +52,7 @@ def test_a_spin_lock_taken_twice_by_one_processor_is_a_deadlock(io: Any) -> None
     lock = w.call(lambda: SpinLock.create(w.device))
     with pytest.raises(Hang) as error:
         w.call(lambda: (lock.acquire(), lock.acquire()))
-    assert str(error.value) == f"hang (deadlock): cpu0 waits for {lock.name}, which cpu0 holds"
+    assert str(error.value) == f"hang (deadlock): cpu0 waits for {lock.name}, which cpu0 holds: a spin lock is not recursive"
 
 
 def test_releasing_a_spin_lock_that_nobody_holds_is_a_bugcheck(io: Any) -> None:
@@ -130,11 +130,14 @@ def test_the_holder_of_a_wait_lock_is_in_a_critical_region(io: Any) -> None:
 def test_a_wait_lock_can_be_tried_at_dispatch_level_but_not_waited_for(io: Any) -> None:
     w = io()
     lock = w.call(lambda: WaitLock.create(w.device))
-    assert w.at_dispatch(lambda: lock.acquire(0)) == ntstatus.STATUS_SUCCESS
+    assert w.at_dispatch(lambda: (lock.acquire(0), lock.release())[0]) == ntstatus.STATUS_SUCCESS
+    w.call(lock.acquire)
     with pytest.raises(BugCheck, match=r"a wait for waitlock[0-9]+ at DISPATCH_LEVEL$"):
         w.at_dispatch(lock.acquire)
-    assert w.findings == [
-        ("irql-too-high", "WdfWaitLockAcquire needs IRQL <= PASSIVE_LEVEL unless the time-out is zero, called at DISPATCH_LEVEL")
+    waits = f"a wait for {lock.name} at DISPATCH_LEVEL; wait below DISPATCH_LEVEL, or look with a time-out of 0"
+    assert [finding for finding in w.findings if finding[0] != "lock-held-at-return"] == [
+        ("irql-too-high", "WdfWaitLockAcquire needs IRQL <= PASSIVE_LEVEL unless the time-out is zero, called at DISPATCH_LEVEL"),
+        ("wait-at-dispatch", waits),
     ]
 
 
@@ -158,7 +161,8 @@ def test_releasing_somebody_elses_wait_lock_is_a_finding_or_a_bugcheck_under_the
         assert error.value.why == sentence
     else:
         w.call(lock.release)
-        assert w.findings == [("lock-not-owned", sentence)]
+        kept = f"thread thread returns and still holds {lock.name}; release it on every way out"
+        assert w.findings == [("lock-held-at-return", kept), ("lock-not-owned", sentence)]
 
 
 def test_a_wait_lock_taken_twice_by_one_thread_never_comes_back(io: Any) -> None:
