@@ -12,8 +12,8 @@ from dirql import wdf
 from dirql.device import Device
 from dirql.device.models import MultiQueue
 from dirql.errors import UsageError
-from dirql.kernel.interrupt import KInterrupt
 from dirql.kernel.io_connect import connect_fully_specified
+from dirql.kernel.kinterrupt import KInterrupt
 from dirql.system import System
 
 FILE = "test_observe.py"

@@ -14,7 +14,7 @@ from dirql.device.declare import Bar, Msix
 from dirql.device.models import MultiQueue
 from dirql.errors import InputError, NotModelled, UsageError
 from dirql.layout import RW, Block, Register, at
-from dirql.pnp import Inf
+from dirql.pnp import GrantChoice, Inf
 
 INF = Path(__file__).parents[1] / "examples" / "multiqueue" / "mqueue.inf"
 
@@ -292,5 +292,5 @@ def test_a_policy_that_the_inf_overrides_is_told(policy: str, advice: list[tuple
     made = dirql.System(cpus=2, memory=1 << 21)
     made.plug(MultiQueue(1))
     made.load(WithPolicy, Inf.parse(text.encode()))
-    assert made.start() == wdf.STATUS_SUCCESS
+    assert made.start(GrantChoice.one()) == wdf.STATUS_SUCCESS
     assert [(f.rule, f.level, f.sentence) for f in made.findings] == advice

@@ -15,7 +15,7 @@ from dirql.cli import run_command
 from dirql.cli.output import colour
 
 Run = Callable[..., tuple[int, str, str]]
-COMMANDS = ["run", "resources", "inspect", "build", "check", "bench"]
+COMMANDS = ["run", "explore", "replay", "rules", "resources", "inspect", "build", "check", "bench"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

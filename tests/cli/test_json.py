@@ -74,6 +74,12 @@ def test_run_prints_what_is_documented(folder: Path, dirql: Run) -> None:
     assert set(documented("run")) == {key for one in documents for key, _ in seen(one)}
 
 
+def test_rules_prints_what_is_documented(dirql: Run) -> None:
+    document = json.loads(dirql("rules", "--json")[1])
+    assert wrong(document, "rules") == []
+    assert set(documented("rules")) == {key for key, _ in seen(document)}
+
+
 @pytest.mark.parametrize("inf", [[], ["--inf", "small.inf"]])
 def test_resources_prints_what_is_documented(folder: Path, examples: Path, dirql: Run, inf: list[str]) -> None:
     dump = str(examples / "dumps" / "qemu-e1000e-nvme.txt")

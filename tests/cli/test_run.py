@@ -109,7 +109,7 @@ def test_a_limit_that_is_no_time_is_refused(folder: Path, dirql: Run, seconds: s
 
 def test_a_driver_without_an_end_is_ended_with_status_1_and_its_trace(folder: Path, dirql: Run) -> None:
     (folder / "small.py").write_text((folder / "small.py").read_text().replace("        pass\n", "        while True: pass\n", 1))
-    status, out, _ = dirql("run", "small.toml", "--watchdog", "0.1", "--trace", "run.txt")
+    status, out, _ = dirql("run", "small.toml", "--watchdog", "1", "--trace", "run.txt")
     assert (status, out.splitlines()[0]) == (1, "MultiQueue 1234:4d51, driver Driver: hang (watchdog)")
     assert "(small.py:22 in dpc)" in " ".join(out.split())
     assert "hang (watchdog)" in (folder / "run.txt").read_text().splitlines()[-1]

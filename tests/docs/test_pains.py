@@ -331,6 +331,7 @@ def test_13_deleting_an_interrupt_object_is_refused_and_found():
     class Deleting(Probe):
         def evt_device_release_hardware(self, translated):
             self.interrupts[0].delete()
+            self.registers.unmap()
 
     system, _, _ = started(MultiQueue(), Deleting)
     system.shut_down()

@@ -18,8 +18,11 @@ import typer
 from dirql.cli.bench_command import bench
 from dirql.cli.build_command import build
 from dirql.cli.check_command import check
+from dirql.cli.explore_command import explore
 from dirql.cli.inspect_command import inspect
+from dirql.cli.replay_command import replay
 from dirql.cli.resources_command import resources
+from dirql.cli.rules_command import rules
 from dirql.cli.run_command import run
 from dirql.errors import DirqlError
 
@@ -36,6 +39,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
 app.command("run", short_help="Run a driver on a device and report.")(run)
+app.command("explore", short_help="Search the orders of events for failures.")(explore)
+app.command("replay", short_help="Play one schedule again, and tell its story.")(replay)
+app.command("rules", short_help="What a driver can break, why, and what to do.")(rules)
 app.command("resources", short_help="What EvtDevicePrepareHardware is handed.")(resources)
 app.command("inspect", short_help="Decode configuration space, as lspci -vv does.")(inspect)
 app.command("build", short_help="Compile a driver to a .sys.")(build)

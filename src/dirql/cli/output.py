@@ -15,7 +15,7 @@ from dirql.errors import UsageError
 
 __all__ = [
     "WATCHDOG", "Cpus", "FunctionAddress", "Inf", "Json", "Line", "Messages", "colour", "named", "one_grant",
-    "output_kept_for_json", "print_json", "progress", "width",
+    "output_kept_for_json", "print_json", "progress", "progress_bar", "width",
 ]  # fmt: skip
 
 
@@ -63,6 +63,23 @@ def progress(what: str) -> Iterator[Callable[[str], None]]:
     spinner = Spinner("dots", what)
     with Live(spinner, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False):
         yield lambda words: spinner.update(text=words)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar on standard error, if that is a terminal; what it yields is told how many of `total` are done, and more words."""
+    if not _fancy(sys.stderr):
+        yield lambda done, words: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    counts = TextColumn("{task.completed:,.0f} of {task.total:,.0f}{task.fields[words]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), counts, TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+        task = bar.add_task(what, total=total, words="")
+        yield lambda done, words: bar.update(task, completed=done, words=words)
 
 
 @contextmanager

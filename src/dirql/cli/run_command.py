@@ -39,6 +39,7 @@ def run(
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", help="Interleave processors and events by this seed.")
     ] = None,
+    races: Annotated[bool, typer.Option("--races", help="Look for data races too: about ten times slower.")] = False,
     json: Json = False,
     trace: Annotated[
         str, typer.Option("--trace", metavar="FILE", callback=named, help="Write every event to FILE: .jsonl or .txt.")
@@ -75,7 +76,7 @@ def run(
     one_grant(messages, line)
     with output_kept_for_json(json):
         play = play_of(source, device, inf, cpus, messages, line, seed, trace=bool(trace), watchdog=watchdog,
-                       stubs=stub or (), max_instructions=max_instructions)  # fmt: skip
+                       stubs=stub or (), max_instructions=max_instructions, races=races)  # fmt: skip
         with traced(play, trace, force), progress(source):
             reports = play.run()
     if json:

@@ -13,7 +13,7 @@ from dirql.errors import InputError, UsageError
 from dirql.scenario.play import Play
 from dirql.scenario.values import MODELS, DeviceSource, DriverSource, Scenario
 
-__all__ = ["play_of", "traced"]
+__all__ = ["check_watchdog", "play_of", "stubs_of", "traced"]
 
 SEEDS = 1 << 64
 NAME = re.compile(r"[A-Za-z_]\w*")
@@ -23,7 +23,7 @@ FORMATS = {".jsonl": "json_lines", ".txt": "lines"}
 
 def play_of(
     source: str, device: str, inf: str, cpus: int | None, messages: int | None, line: bool, seed: int | None, *, trace: bool,
-    watchdog: float, stubs: Sequence[str] = (), max_instructions: int | None = None,
+    watchdog: float, stubs: Sequence[str] = (), max_instructions: int | None = None, races: bool = False,
 ) -> Play:
     """The scenario, built."""
     if source.endswith(".toml"):
@@ -37,14 +37,26 @@ def play_of(
         if not 0 <= seed < SEEDS:
             raise UsageError(f"--seed {seed}: a seed is 0 to {SEEDS - 1:#x}; give another one")
         scenario = replace(scenario, seed=seed)
-    if not 0 <= watchdog <= LONGEST:
-        raise UsageError(f"--watchdog {watchdog:g}: out of range; give 1 to {LONGEST} seconds, a part of one, or 0 for none")
+    scenario = replace(scenario, races=scenario.races or races)
+    check_watchdog(watchdog)
     if max_instructions is not None and max_instructions < 1:
         raise UsageError(f"--max-instructions {max_instructions}: out of range; give 1 or more")
+    told = stubs_of(source, scenario, stubs)
+    return Play(scenario, trace=trace, watchdog=watchdog, stubs=told, max_instructions=max_instructions)
+
+
+def check_watchdog(seconds: float) -> None:
+    """UsageError when it is out of range."""
+    if not 0 <= seconds <= LONGEST:
+        raise UsageError(f"--watchdog {seconds:g}: out of range; give 1 to {LONGEST} seconds, a part of one, or 0 for none")
+
+
+def stubs_of(source: str, scenario: Scenario, stubs: Sequence[str]) -> dict[str, int]:
+    """What --stub says, of a scenario that has an image."""
     told = dict(map(_stub, stubs))
     if told and not any(driver.image or driver.source for driver in scenario.drivers):
         raise UsageError(f"--stub {next(iter(told))}: {source} has no image (.sys); leave the option out")
-    return Play(scenario, trace=trace, watchdog=watchdog, stubs=told, max_instructions=max_instructions)
+    return told
 
 
 def _stub(text: str) -> tuple[str, int]:

@@ -1,0 +1,39 @@
+"""First mend: the ISR counts its messages and the DPC takes off as many jobs, under the interrupt lock."""
+
+from dirql import wdf
+
+
+class Message:
+    def __init__(self):
+        self.count = 0
+
+
+class Card(wdf.Device):
+    def evt_device_prepare_hardware(self, raw, translated):
+        self.registers = None
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
+                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
+            elif one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
+                wdf.Interrupt.create(self, config, wdf.ObjectAttributes(context_type=Message))
+
+    def evt_device_release_hardware(self, translated):
+        self.registers.unmap()
+
+    def isr(self, interrupt, message_id):
+        interrupt.context.count += 1
+        interrupt.queue_dpc_for_isr()
+        return True
+
+    def dpc(self, interrupt, device):
+        interrupt.acquire_lock()
+        count, interrupt.context.count = interrupt.context.count, 0
+        interrupt.release_lock()
+        if count:
+            self.registers.write_register_ulong(0x10 + 4 * interrupt.message_number, count)
+
+
+class Driver(wdf.Driver):
+    def evt_driver_device_add(self, init):
+        Card.create(init)

@@ -1,0 +1,40 @@
+"""What a schedule belongs to: a hash of the scenario and of the files that it names."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from dirql.explore.trial import Plan
+
+__all__ = ["basis_of"]
+
+
+def basis_of(plan: Plan) -> str:
+    """Eight hexadecimal digits over the scenario's values and the bytes of the driver's, the model's and the workload's files."""
+    hashed = hashlib.sha256(repr(_said(plan)).encode())
+    for path in sorted(_named(plan)):
+        hashed.update(path.read_bytes() if path.is_file() else b"")
+    return hashed.hexdigest()[:8]
+
+
+def _said(plan: Plan) -> object:
+    """The scenario without where it stands."""
+    scenario = plan.scenario
+    steps = [(step.action, step.device, repr(step.value)) for step in scenario.steps]
+    devices = [(d.kind, d.reference, d.name, sorted(d.options.items()), sorted(d.bars.items())) for d in scenario.devices]
+    drivers = [(d.python, d.inf, d.image, d.source, d.defines) for d in scenario.drivers]
+    machine = (scenario.cpus, scenario.windows, scenario.memory, scenario.costs, scenario.preempt, sorted(scenario.reserve))
+    verifier = (scenario.verify_kmdf, scenario.verify_driver)
+    return machine, verifier, devices, drivers, scenario.grant, scenario.workload, steps, sorted(plan.stubs.items())
+
+
+def _named(plan: Plan) -> set[Path]:
+    scenario = plan.scenario
+    said = [name for d in scenario.drivers for name in (d.python, d.inf, d.image)] + [d.reference for d in scenario.devices]
+    said += [scenario.workload, plan.invariant, plan.outcome, *(step.value for step in scenario.steps if step.action == "call")]
+    files = {scenario.base / name.partition(":")[0] for name in said if name}
+    for driver in scenario.drivers:
+        if driver.source:
+            files |= {path for path in (scenario.base / driver.source).iterdir() if path.suffix in (".c", ".h", ".inf")}
+    return files

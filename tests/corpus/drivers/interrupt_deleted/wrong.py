@@ -1,0 +1,33 @@
+"""EvtDeviceReleaseHardware deletes the interrupt objects that EvtDevicePrepareHardware made: that is the framework's to do."""
+
+from dirql import wdf
+
+TAKE = 0x10
+
+
+class Card(wdf.Device):
+    def evt_device_prepare_hardware(self, raw, translated):
+        self.registers, self.made = None, []
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
+                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
+            elif one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
+                self.made.append(wdf.Interrupt.create(self, config))
+
+    def evt_device_release_hardware(self, translated):
+        for interrupt in self.made:
+            interrupt.delete()
+        self.registers.unmap()
+
+    def isr(self, interrupt, message_id):
+        interrupt.queue_dpc_for_isr()
+        return True
+
+    def dpc(self, interrupt, device):
+        self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
+
+
+class Driver(wdf.Driver):
+    def evt_driver_device_add(self, init):
+        Card.create(init)

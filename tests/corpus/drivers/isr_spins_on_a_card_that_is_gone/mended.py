@@ -1,0 +1,39 @@
+"""All ones is no status of the card's: it is gone, and the ISR leaves."""
+
+from dirql import wdf
+
+STATUS, MAIL, SEEN = 0x00, 0x04, 0x08
+BUSY = 1
+
+
+class Card(wdf.Device):
+    def evt_device_prepare_hardware(self, raw, translated):
+        self.registers, self.mail = None, 0
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
+                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
+            elif one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
+                wdf.Interrupt.create(self, config)
+
+    def evt_device_release_hardware(self, translated):
+        self.registers.unmap()
+
+    def evt_device_d0_exit(self, target_state):
+        self.kernel.ke_flush_queued_dpcs()
+
+    def isr(self, interrupt, message_id):
+        while (status := self.registers.read_register_ulong(STATUS)) & BUSY:
+            if status == 0xFFFFFFFF:  # else the mail is there a little after the message
+                return True
+        self.mail = self.registers.read_register_ulong(MAIL)
+        interrupt.queue_dpc_for_isr()
+        return True
+
+    def dpc(self, interrupt, device):
+        self.registers.write_register_ulong(SEEN, self.mail)
+
+
+class Driver(wdf.Driver):
+    def evt_driver_device_add(self, init):
+        Card.create(init)

@@ -1,0 +1,29 @@
+"""The ISR takes the job and waits the 50 µs that the card needs after that: its processor takes no interrupt meanwhile."""
+
+from dirql import wdf
+
+TAKE = 0x10
+
+
+class Card(wdf.Device):
+    def evt_device_prepare_hardware(self, raw, translated):
+        self.registers = None
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
+                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
+            elif one.is_message:
+                config = wdf.InterruptConfig(self.isr, interrupt_raw=one_raw, interrupt_translated=one)
+                wdf.Interrupt.create(self, config)
+
+    def evt_device_release_hardware(self, translated):
+        self.registers.unmap()
+
+    def isr(self, interrupt, message_id):
+        self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
+        self.kernel.ke_stall_execution_processor(50)  # until the card has put the job away
+        return True
+
+
+class Driver(wdf.Driver):
+    def evt_driver_device_add(self, init):
+        Card.create(init)

@@ -1,0 +1,41 @@
+"""The ISR counts its calls and the DPC adds them up and clears the count: a call that comes between the two is not counted."""
+
+from dirql import wdf
+
+TAKE = 0x10
+
+
+class Statistics:
+    def __init__(self):
+        self.recent = 0
+        self.total = 0
+
+
+class Card(wdf.Device):
+    def evt_device_prepare_hardware(self, raw, translated):
+        self.registers = None
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
+                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
+            elif one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
+                wdf.Interrupt.create(self, config, wdf.ObjectAttributes(context_type=Statistics))
+
+    def evt_device_release_hardware(self, translated):
+        self.registers.unmap()
+
+    def isr(self, interrupt, message_id):
+        interrupt.context.recent += 1
+        interrupt.queue_dpc_for_isr()
+        return True
+
+    def dpc(self, interrupt, device):
+        self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
+        statistics = interrupt.context
+        statistics.total += statistics.recent
+        statistics.recent = 0
+
+
+class Driver(wdf.Driver):
+    def evt_driver_device_add(self, init):
+        Card.create(init)

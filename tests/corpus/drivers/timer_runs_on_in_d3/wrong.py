@@ -1,0 +1,41 @@
+"""The DPC starts a timer that looks once more 2 ms later; by then the device has idled out and is in D3."""
+
+from dirql import wdf
+
+TAKE, STATUS = 0x10, 0x20
+
+
+class Card(wdf.Device):
+    def evt_device_prepare_hardware(self, raw, translated):
+        self.registers = None
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
+                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
+            elif one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
+                wdf.Interrupt.create(self, config)
+
+    def evt_device_release_hardware(self, translated):
+        self.registers.unmap()
+
+    def isr(self, interrupt, message_id):
+        interrupt.queue_dpc_for_isr()
+        return True
+
+    def dpc(self, interrupt, device):
+        self.take()
+        self.timer.start(2_000_000)
+
+    def look_again(self, timer):
+        self.take()
+
+    def take(self):
+        if self.registers.read_register_ulong(STATUS):
+            self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
+
+
+class Driver(wdf.Driver):
+    def evt_driver_device_add(self, init):
+        card = Card.create(init)
+        card.assign_s0_idle_settings(wdf.S0IdleSettings(idle_timeout=1))
+        card.timer = wdf.Timer.create(card, wdf.TimerConfig(card.look_again))

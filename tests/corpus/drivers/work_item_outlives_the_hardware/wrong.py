@@ -1,0 +1,35 @@
+"""The DPC leaves the work to a work item, and nobody waits for that before the registers are unmapped."""
+
+from dirql import wdf
+
+TAKE = 0x10
+
+
+class Card(wdf.Device):
+    def evt_device_prepare_hardware(self, raw, translated):
+        self.registers = None
+        for one_raw, one in zip(raw, translated, strict=True):
+            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
+                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
+            elif one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
+                wdf.Interrupt.create(self, config)
+
+    def evt_device_release_hardware(self, translated):
+        self.registers.unmap()
+
+    def isr(self, interrupt, message_id):
+        interrupt.queue_dpc_for_isr()
+        return True
+
+    def dpc(self, interrupt, device):
+        self.worker.enqueue()
+
+    def work(self, work_item):
+        self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
+
+
+class Driver(wdf.Driver):
+    def evt_driver_device_add(self, init):
+        card = Card.create(init)
+        card.worker = wdf.WorkItem.create(card, wdf.WorkItemConfig(card.work, automatic_serialization=False))
