@@ -1,4 +1,4 @@
-"""The ISR leaves a flag and the DPC serves one job for it: a message that comes before the flag is cleared is served by nobody."""
+"""The ISR leaves a flag and the DPC serves one job for it: one that comes before the flag is cleared has none."""
 
 from dirql import wdf
 

@@ -29,9 +29,10 @@ class Jobs(Device, vendor=0x1234, device=0x1111):
 
     @regs.take.written
     def taken(self, queue: int, value: int) -> None:
-        """The driver has done them."""
-        self.waiting[queue] -= min(value, self.waiting[queue])
-        self._tell()
+        """The driver has done them. The register of a queue that the card has not does nothing."""
+        if queue < self.queues:
+            self.waiting[queue] -= min(value, self.waiting[queue])
+            self._tell()
 
     def submit(self, queue: int) -> None:
         """A job arrives."""

@@ -123,7 +123,7 @@ class MultiQueueDevice(wdf.Device):
             raise wdf.StatusError(wdf.STATUS_DEVICE_CONFIGURATION_ERROR, f"the card refused vector {message} at {register:#x}")
 
     def evt_device_d0_exit(self, target_state):
-        """The write is posted: until the card has it, it may still fill a ring, and the rings are freed next. A read pushes it."""
+        """The write is posted, and until the card has it, it may fill a ring that is freed next. A read pushes it."""
         self.registers.write_register_ulong(CONTROL, RESET)
         self.registers.read_register_ulong(CONTROL)
 

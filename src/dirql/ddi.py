@@ -55,7 +55,7 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
                 _off_limits(machine, row)
             cpu.now = now = cpu.now + machine.routine_ns
             if now >= machine.agenda.horizon:
-                _pause(machine, row)
+                _pause(machine, row, self)
             return body(self, *args, **kwargs)
 
         @wraps(method)
@@ -66,7 +66,7 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
                 _off_limits(machine, row)
             cpu.now = now = cpu.now + machine.routine_ns
             if now >= machine.agenda.horizon:
-                _pause(machine, row)
+                _pause(machine, row, self)
             return body_alone(self)
 
         chosen = call if len(signature(method).parameters) > 1 else cast("Callable[Concatenate[S, P], R]", call_alone)
@@ -113,7 +113,7 @@ def _not_below(row: Routine, method: Callable[Concatenate[S, P], R]) -> Callable
     return check
 
 
-def _pause(machine: Machine, row: Routine) -> None:
+def _pause(machine: Machine, row: Routine, called: object) -> None:
     cpu = machine.cpu
     if cpu is machine.nobody:
         cpu.now = 1 << 63
@@ -124,6 +124,8 @@ def _pause(machine: Machine, row: Routine) -> None:
     machine.chooser.observe(row.name)
     if machine.scheduler.due(cpu):
         machine.scheduler.point(cpu)
+    if machine.watch is not None:
+        machine.watch.may_change(called)
 
 
 def _off_limits(machine: Machine, row: Routine) -> None:

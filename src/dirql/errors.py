@@ -32,3 +32,6 @@ class InputError(DirqlError):
         self.source, self.where, self.problem, self.remedy = source, where, problem, remedy
         place = f"{source}:{where}" if where else source
         super().__init__(f"{place}: {problem}" + (f"; {remedy}" if remedy else ""))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str, str]]:
+        return type(self), (self.source, self.where, self.problem, self.remedy)  # from another process

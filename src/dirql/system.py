@@ -129,7 +129,7 @@ class System:
 
         if self.guest is None:
             self.guest = Guest(self.kernel, self.framework)
-            self.watching.look_into(self.guest, self.preempt)
+            self.watching.look_into(self.guest)
             instrument(self.guest, self.patience, self.preempt, self.max_instructions)
         for name, value in stubs.items():
             self.guest.stubs.replace(name, value)

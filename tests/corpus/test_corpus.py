@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dirql.explore import PctSearch, RandomSearch
+from dirql.bench.corpus import Case
+from dirql.explore import DepthFirst, Explorer, PctSearch, RandomSearch, Search, root_of
+from dirql.explore.trial import WEIGHT
+from dirql.kernel.stop import BugCheck, Hang
+from dirql.scenario.play import Play
 
 LINES = range(10, 101)
 MOST = 2_000
+
+
+def usual(case: Case) -> set[str]:
+    """What `dirql run` finds: the rules, how it stopped, and work left unserved."""
+    plan = case.plan()
+    play = Play(plan.scenario)
+    reports = play.run()
+    rules = {f.rule for report in reports for f in report.findings if WEIGHT[f.level] >= WEIGHT[plan.level]}
+    rules |= {"unserved-work" for report in reports if report.unserved}
+    stop = play.system.stopped
+    if isinstance(stop, BugCheck):
+        rules.add(f"bugcheck-{stop.code:#x}")
+    if isinstance(stop, Hang):
+        rules.add(stop.rule)
+    return rules
+
+
+def explored(case: Case, search: Search, most: int, *, mended: bool = False, rule: str = "") -> Explorer:
+    """So many schedules, or as many as it takes to meet `rule`."""
+    plan = case.plan(mended=mended)
+    explorer = Explorer(plan, root_of(plan)[0], search)
+    explorer.run(most, lambda: any(found == rule for found, _ in explorer.found))
+    return explorer
+
+
+def search_of(name: str) -> Search:
+    return PctSearch(0, 3) if name == "pct" else RandomSearch(0)
 
 
 def test_there_are_at_least_forty_pairs_and_some_in_c() -> None:
@@ -19,33 +49,41 @@ def test_there_are_at_least_forty_pairs_and_some_in_c() -> None:
     assert len(list(here.glob("c/*/case.toml"))) >= 10
 
 
-def test_a_case_says_what_is_wrong_in_few_lines(case: Any) -> None:
-    told = case.told
-    assert told["kind"] in ("rule", "order") and told["rules"] and told["title"]
+def test_a_case_says_what_is_wrong_in_few_lines(case: Case) -> None:
+    assert case.told["kind"] in ("rule", "order")
     for name in ("wrong", "mended"):
         (source,) = [*case.folder.glob(f"{name}.py"), *case.folder.glob(f"{name}/*.c")]
         assert len(source.read_text("utf-8").splitlines()) in LINES
 
 
-def test_the_usual_order_shows_a_broken_rule_and_hides_a_wrong_order(case: Any) -> None:
-    rules = case.run()
-    if case.told["kind"] == "rule":
-        assert set(case.told["rules"]) <= rules
+def test_the_usual_order_shows_a_broken_rule_and_hides_a_wrong_order(case: Case) -> None:
+    told, rules = case.told, usual(case)
+    if told["kind"] == "rule":
+        assert set(told["rules"]) <= rules
     else:
-        assert not set(case.told["rules"]) & rules
+        assert not set(told["rules"]) & rules
 
 
-def test_a_search_finds_the_wrong_order(case: Any) -> None:
+def test_a_search_finds_the_wrong_order(case: Case) -> None:
+    rule = case.told["rules"][0]
+    found: set[str] = set()
+    for name in ("pct", "random"):
+        if rule not in found:
+            found |= {known for known, _ in explored(case, search_of(name), MOST, rule=rule).found}
+    assert rule in found
+
+
+@pytest.mark.parametrize("name", ["pct", "random"])
+def test_the_mended_twin_stays_clean(case: Case, name: str) -> None:
+    explorer = explored(case, search_of(name), MOST // 2, mended=True)
+    assert explorer.played == MOST // 2 and not explorer.found and not explorer.abandoned
+
+
+def test_depth_first_search_is_not_exhausted_before_it_has_met_the_wrong_order(case: Case) -> None:
     told = case.told
     if told["kind"] == "rule":
-        pytest.skip("shows in the usual order")
-    found = set()
-    for search in (PctSearch(0, 3), RandomSearch(0)):
-        found |= {rule for rule, _ in case.explored(search, MOST, rule=told["rules"][0]).found}
-    assert told["rules"][0] in found
-
-
-@pytest.mark.parametrize("search", [PctSearch, RandomSearch])
-def test_the_mended_twin_stays_clean(case: Any, search: Any) -> None:
-    explorer = case.explored(search(0, 3) if search is PctSearch else search(0), MOST // 2, mended=True)
-    assert explorer.played == MOST // 2 and not explorer.found and not explorer.abandoned
+        return
+    rule, plan, search = told["rules"][0], case.plan(reduce=True), DepthFirst()
+    explorer = Explorer(plan, root_of(plan)[0], search)
+    explorer.run(MOST // 10, lambda: any(found == rule for found, _ in explorer.found))
+    assert not search.exhausted or rule in {found for found, _ in explorer.found}

@@ -16,7 +16,9 @@ FOR_EVER = f"stub BAR0+0x8 is polled for ever: {{}} reads in a row gave 0x0, {NO
 
 @pytest.fixture
 def world(world: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Rounds of twenty reads."""
+    """Rounds of twenty reads, and of five where the card is gone."""
+    monkeypatch.setattr(io_space, "GONE", 5)
+    monkeypatch.setattr(polling, "GONE", 5)
     monkeypatch.setattr(io_space, "ROUND", 20)
     monkeypatch.setattr(polling, "ROUND", 20)
     return world
@@ -77,3 +79,53 @@ def test_periodic_timers_alone_get_ten_rounds(world: ModuleType) -> None:
     with pytest.raises(Hang) as caught:
         polled(w, world.BAR0)
     assert caught.value.why == FOR_EVER.format(200)
+
+
+def pulled_out(w: Any) -> None:
+    w.machine.ports[0].remove()
+
+
+def gone(reads: int) -> str:
+    return FOR_EVER.format(reads).replace("gave 0x0", "gave 0xffffffff")
+
+
+def polled_gone(w: Any, base: int, times: int, between: Any = None) -> int:
+    """A thread reads until it gets something else than all ones, `times` at most; how often it read."""
+
+    def work() -> int:
+        space = w.kernel.mm_map_io_space(base, 0x1000)
+        for read in range(times):
+            if space.read_register_ulong(8) != 0xFFFF_FFFF:
+                return read
+            if between is not None:
+                between()
+        return times
+
+    pulled_out(w)
+    result: int = w.run_thread(work)
+    return result
+
+
+def test_the_registers_of_a_card_that_is_gone_take_a_hundredth_of_the_reads(world: ModuleType) -> None:
+    w = world.World(2)
+    with pytest.raises(Hang) as caught:
+        polled_gone(w, world.BAR0, 1_000)
+    assert (caught.value.rule, caught.value.why) == ("polling", gone(10))
+
+
+@pytest.mark.parametrize("between", ["ke_query_performance_counter", "ke_stall_execution_processor"])
+def test_whoever_looks_at_a_clock_or_pauses_has_a_second_for_a_card_that_is_gone(world: ModuleType, between: str) -> None:
+    w = world.World(1)
+    routine = getattr(w.kernel, between)
+    assert polled_gone(w, world.BAR0, 39, lambda: routine(1) if "stall" in between else routine()) == 39
+    with pytest.raises(Hang) as caught:
+        polled_gone(w, world.BAR0, 1_000, lambda: routine(1) if "stall" in between else routine())
+    assert caught.value.why == gone(40)
+
+
+def test_a_processor_with_work_may_still_tell_of_the_card_that_is_gone(world: ModuleType) -> None:
+    w = world.World(2)
+    w.thread(lambda: w.stall(20), 1)
+    with pytest.raises(Hang) as caught:
+        polled_gone(w, world.BAR0, 1_000)
+    assert 20 < int(caught.value.why.partition("for ever: ")[2].partition(" ")[0]) < 60

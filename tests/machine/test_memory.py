@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from pathlib import Path
+from weakref import ref
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 
 from dirql.errors import UsageError
 from dirql.machine import PAGE_SIZE, Memory
+from dirql.machine import memory as memory_module
+from dirql.system import System
 
 SIZE = 2 << 20
 
@@ -80,3 +84,40 @@ def test_a_write_lies_wholly_in_ram_or_changes_nothing(address: int, data: bytes
     else:
         held = max(0, min(len(data), SIZE - address))
         assert back == bytes(held) + b"\xff" * (len(data) - held)
+
+
+STATM = Path("/proc/self/statm")
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="only Linux tells what a process has mapped")
+def test_dropped_systems_give_their_ram_back() -> None:
+    Memory.collect()
+    before = int(STATM.read_text().split()[0]) * PAGE_SIZE
+    most = 0
+    for _ in range(30):
+        system = System(1, memory=512 << 20)
+        system.call(lambda: None)
+        most = max(most, int(STATM.read_text().split()[0]) * PAGE_SIZE)
+    assert most - before < 8 << 30  # of 15 GiB
+
+
+def test_a_system_at_rest_that_was_dropped_is_garbage() -> None:
+    system = System(2, memory=SIZE)
+    system.call(lambda: None)
+    memory = ref(system.machine.memory)
+    del system
+    Memory.collect()
+    assert memory() is None
+
+
+def test_ram_that_is_not_to_be_had_is_asked_for_again_once_what_was_dropped_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped, refused = memory_module._map, []
+
+    def scarce(size: int) -> object:
+        if not refused:
+            refused.append(size)
+            raise OSError(12, "Cannot allocate memory")
+        return mapped(size)
+
+    monkeypatch.setattr(memory_module, "_map", scarce)
+    assert len(Memory(SIZE).view) == SIZE and refused == [SIZE]

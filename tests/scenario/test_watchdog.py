@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -12,6 +14,7 @@ from dirql.errors import InputError
 from dirql.report import Report
 from dirql.scenario import Scenario
 from dirql.scenario.play import Play
+from dirql.scenario.watchdog import Stalled, Watchdog
 
 LIMIT = 0.05
 REMEDY = "mend the loop, or give --watchdog more; not replayable, since it depends on the host"
@@ -108,3 +111,27 @@ def test_what_the_host_had_set_up_is_as_before(tmp_path: Path) -> None:
 
 def test_a_run_that_gets_on_is_let_alone(tmp_path: Path) -> None:
     assert played(tmp_path).bugcheck is None
+
+
+def ticked(monkeypatch: pytest.MonkeyPatch, file: str, between: Callable[[int], object] = lambda _: None) -> None:
+    """A limit goes by three times over, in ticks that the host does not send: in `file`'s code, with `between` before each."""
+    monkeypatch.setattr(signal, "setitimer", lambda *_: (0.0, 0.0))
+    code = compile("for n in range(24):\n    between(n)\n    tick()", file, "exec")
+    with Watchdog(1.0, lambda: 0, [Path("theirs.py")]).watching():
+        exec(code, {"tick": lambda: signal.raise_signal(signal.SIGALRM), "between": between})
+
+
+def test_ticks_that_find_the_users_code_where_it_was_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Stalled):
+        ticked(monkeypatch, "theirs.py")
+
+
+def test_modules_that_are_imported_are_getting_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticked(monkeypatch, "theirs.py", lambda n: monkeypatch.setitem(sys.modules, f"imported_by_a_model_{n}", ModuleType("m")))
+
+
+def test_what_the_host_is_slow_with_while_none_of_the_users_code_runs_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "setitimer", lambda *_: (0.0, 0.0))
+    with Watchdog(1.0, lambda: 0, [Path("theirs.py")]).watching():
+        for file in ["ours.py"] * 24 + ["theirs.py"]:
+            exec(compile("tick()", file, "exec"), {"tick": lambda: signal.raise_signal(signal.SIGALRM)})

@@ -10,8 +10,10 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any
 
+from dirql.bench.corpus import cases, find, table
 from dirql.bench.figure import Figure, entry, unmeasured
 from dirql.bench.figures import FIGURES
 from dirql.bench.peers import Peer, cocotbext_pcie
@@ -20,7 +22,7 @@ from dirql.bench.surroundings import surroundings
 from dirql.bench.table import Line, lines
 from dirql.errors import DirqlError, UsageError
 
-__all__ = ["bench", "measure", "select"]
+__all__ = ["bench", "bench_corpus", "measure", "select"]
 
 Progress = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 PEERS_FIGURE = "messages_per_second"  # the one that the peer stands beside
@@ -79,6 +81,21 @@ def bench(
         print(f"dirql bench: {peer.problem}", file=sys.stderr)
         return 2
     return int(any(figure["value"] is None for figure in found["figures"]))
+
+
+def bench_corpus(folder: str, as_json: bool, *, quick: bool = False, progress: Progress = _silent) -> int:
+    """How many schedules it takes to find each order bug of the corpus in `folder`; returns the exit status."""
+    found = []
+    with progress("the corpus") as tell:
+        for case in cases(Path(folder)):
+            if case.told["kind"] == "order":
+                tell(case.folder.name)
+                found.append(find(case, seeds=range(1), most=300, stress=100) if quick else find(case))
+    if as_json:
+        print(json.dumps({"corpus": [one.as_json() for one in found], "machine": surroundings()}, indent=2))
+    else:
+        print("\n".join(table(found)))
+    return 0
 
 
 def _print(text: list[Line]) -> None:

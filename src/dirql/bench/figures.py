@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from dirql.bench.explore_figures import EXPLORE_FIGURES
 from dirql.bench.figure import Figure, Measured, Target
 from dirql.bench.stopwatch import Contestant, Effort, Times, race
 from dirql.bench.stripped import StrippedLoop
@@ -151,4 +152,5 @@ FIGURES = (
         mqueue_completions_per_second,
     ),
     *SYS_FIGURES,
+    *EXPLORE_FIGURES,
 )  # fmt: skip

@@ -3,7 +3,7 @@
 The image is named after the directory. It carries a stamp with a digest of everything it was made from: what has no stamp
 was not built here and is never overwritten; what has the right one is not built again.
 
-Limits: no resources (.rc), no subdirectories; a header outside of the directory that changes is not noticed.
+Limits: no resources (.rc), no sources in subdirectories; a header of `--headers` that changes is not noticed.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pathlib import Path
 
 from dirql.build.errors import BuildError, CompileError
 from dirql.build.imports import make_import_libraries
+from dirql.build.includes import MOST_BYTES, MOST_FILES, included
 from dirql.build.toolchain import CXX_SUFFIXES, Toolchain
 from dirql.build.wdf_headers import callbacks_header, functions_header
 from dirql.build.wdk import include_directories
 
-__all__ = ["Built", "build_driver"]
+__all__ = ["Built", "build_driver", "input_files"]
 
 SUFFIXES = CXX_SUFFIXES | {".c"}
 HEADERS = frozenset({".h", ".hpp", ".inc"})
 STAMP, STAMP_NAME = b"dirql build ", b"DirqlBuildStamp"
 NEEDS_WDF = b"WdfDriverGlobals"
 NEWEST = "33"
-MOST_FILES, MOST_BYTES = 1000, 64 << 20
 OWN = Path(str(files("dirql.build")))
 DEFINE = re.compile(r"[A-Za-z_]\w*(=.*)?")
 
@@ -63,7 +63,8 @@ def build_driver(
     out = directory if out is None else out
     image, pdb = out / f"{name}.sys", out / f"{name}.pdb"
     _refuse_to_replace(image, pdb)
-    digest = _digest([*sources, *others], [tools.version, name, *defines, *map(str, wdk)])
+    inputs = [*sources, *others]
+    digest = _digest([*inputs, *included(inputs, directory)], [tools.version, name, *defines, *map(str, wdk)])
     if pdb.exists() and image.exists() and STAMP + digest.encode() in image.read_bytes():
         return Built(image, pdb, "", fresh=False)
     _make(out)
@@ -72,6 +73,13 @@ def build_driver(
         for made in (pdb, image):  # the image last: it is the one that is believed
             _move(Path(work, made.name), made)
     return Built(image, pdb, said, fresh=True)
+
+
+def input_files(directory: Path) -> list[Path]:
+    """What an image of `directory` is made from, but for the system's headers."""
+    sources, others = _inputs(directory)
+    inputs = [*sources, *others]
+    return [*inputs, *included(inputs, directory)]
 
 
 def _inputs(directory: Path) -> tuple[list[Path], list[Path]]:

@@ -18,6 +18,9 @@ def bench(
     peer_python: Annotated[
         str | None, typer.Option("--peer-python", metavar="PYTHON", help="The interpreter that has cocotbext-pcie.")
     ] = None,
+    corpus: Annotated[
+        str | None, typer.Option("--corpus", metavar="DIR", help="How many schedules find each order bug of a corpus; minutes.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Rough figures in a few seconds.")] = False,
 ) -> None:
     """Measure dirql here: the figures of the README's performance table, each
@@ -33,6 +36,9 @@ def bench(
     a peer that is not installed.
     """
     from dirql.bench.command import bench as measure
+    from dirql.bench.command import bench_corpus
 
+    if corpus is not None:
+        raise typer.Exit(bench_corpus(corpus, json, quick=quick, progress=progress))
     status = measure(as_json=json, peers=peers, only=figure or [], quick=quick, peer_python=peer_python, progress=progress)
     raise typer.Exit(status)

@@ -102,11 +102,10 @@ def plan_of_schedule(asked: Asked, schedule: Schedule) -> Plan:
     keys = dict(schedule.keys)
     machine = Machine.parse(keys.pop("grant", ""))
     begin, faults = keys.pop("from", "start"), keys.pop("faults", "").replace("+", ",")
-    reduce = keys.pop("footprints", "") == "yes"
     if keys:
         unknown = ", ".join(f"{key}={value}" for key, value in keys.items())
         raise UsageError(f"schedule: {unknown} is nothing that this dirql knows; paste the whole of what explore printed")
-    return plan_of(asked, machine, begin, faults, reduce)
+    return plan_of(asked, machine, begin, faults, False)
 
 
 def replay_line(asked: Asked, schedule: Schedule) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from dirql.explore.trial import Plan
+from dirql.scenario.sources import source_files
 
 __all__ = ["basis_of"]
 
@@ -23,9 +24,9 @@ def _said(plan: Plan) -> object:
     scenario = plan.scenario
     steps = [(step.action, step.device, repr(step.value)) for step in scenario.steps]
     devices = [(d.kind, d.reference, d.name, sorted(d.options.items()), sorted(d.bars.items())) for d in scenario.devices]
-    drivers = [(d.python, d.inf, d.image, d.source, d.defines) for d in scenario.drivers]
+    drivers = [(d.python, Path(d.inf).name, d.image, d.source, d.defines) for d in scenario.drivers]
     machine = (scenario.cpus, scenario.windows, scenario.memory, scenario.costs, scenario.preempt, sorted(scenario.reserve))
-    verifier = (scenario.verify_kmdf, scenario.verify_driver)
+    verifier = (scenario.verify_kmdf, scenario.verify_driver, scenario.verify_underrun, scenario.races)
     return machine, verifier, devices, drivers, scenario.grant, scenario.workload, steps, sorted(plan.stubs.items())
 
 
@@ -36,5 +37,6 @@ def _named(plan: Plan) -> set[Path]:
     files = {scenario.base / name.partition(":")[0] for name in said if name}
     for driver in scenario.drivers:
         if driver.source:
-            files |= {path for path in (scenario.base / driver.source).iterdir() if path.suffix in (".c", ".h", ".inf")}
+            directory = scenario.base / driver.source
+            files |= {*source_files(directory), *directory.glob("*.inf")}
     return files

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dirql.errors import DirqlError
-from dirql.explore.coverage import Coverage, Met
+from dirql.explore.coverage import Coverage, Met, Ran
 from dirql.explore.depth_first import DepthFirst
 from dirql.explore.explorer import Explorer, Key
 from dirql.explore.root import Root, root_of
@@ -80,7 +80,7 @@ class Batch:
 @dataclass
 class Result:
     """What a batch came to. `found` has of each kind of failure the number and the choices of the first schedule that had it;
-    `problem` is why it could not be played to its end."""
+    `ran` is the code that its process has come to, before too; `problem` is why it could not be played to its end."""
 
     played: int = 0
     abandoned: int = 0
@@ -90,6 +90,7 @@ class Result:
     exhausted: bool = False
     found: dict[Key, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     met: Met = field(default_factory=dict)
+    ran: Ran = field(default_factory=set)
     problem: str = ""
     search: DepthFirst | None = None
 
@@ -97,14 +98,16 @@ class Result:
         """For the journal; without the search."""
         found = [[*key, number, list(choices)] for key, (number, choices) in sorted(self.found.items())]
         counts = {name: getattr(self, name) for name in COUNTS}
-        return {**counts, "exhausted": self.exhausted, "found": found, "met": {k: list(v) for k, v in self.met.items()}}
+        met, ran = {k: list(v) for k, v in self.met.items()}, [list(line) for line in sorted(self.ran)]
+        return {**counts, "exhausted": self.exhausted, "found": found, "met": met, "ran": ran}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Result:
         """What `as_json` wrote; KeyError, TypeError or ValueError for anything else."""
         found = {(str(rule), str(where)): (int(number), tuple(map(int, taken))) for rule, where, number, taken in told["found"]}
         met = {str(name): (int(options), int(taken)) for name, (options, taken) in told["met"].items()}
-        result = cls(exhausted=bool(told["exhausted"]), found=found, met=met)
+        ran = {(int(address), int(size)) for address, size in told["ran"]}
+        result = cls(exhausted=bool(told["exhausted"]), found=found, met=met, ran=ran)
         for name in COUNTS:
             setattr(result, name, int(told[name]))
         return result
@@ -145,7 +148,7 @@ def _play(batch: Batch, root: Root) -> Result:
     explorer.run(batch.count, lambda: batch.settings.stop and bool(explorer.found))
     found = {key: (number, outcome.choices) for key, (number, outcome) in explorer.found.items()}
     result = Result(explorer.played, explorer.abandoned, explorer.longest, exhausted=search.exhausted, found=found)
-    result.met = coverage.told()
+    result.met, result.ran = coverage.told(), set(root.ran)
     if isinstance(search, PctSearch):
         result.chains, result.steps = search.most_chains, search.most_steps
     if isinstance(search, DepthFirst):

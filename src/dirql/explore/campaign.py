@@ -114,6 +114,7 @@ class Campaign:
             if self.journal is not None:
                 self.journal.close()
             self._settle()
+            self.coverage.count_blocks(self.root.images)
 
     def report(self) -> list[Found]:
         """Every kind of failure, with the smallest schedule found for it."""
@@ -243,7 +244,7 @@ class Campaign:
         self.abandoned += result.abandoned
         self.longest = max(self.longest, result.longest)
         self._chains, self._steps = max(self._chains, result.chains), max(self._steps, result.steps)
-        result.met = self.coverage.join(result.met)  # what a journal need not say again
+        result.met, result.ran = self.coverage.join(result.met), self.coverage.join_ran(result.ran)  # a journal says it once
         for key, (number, choices) in result.found.items():
             place = batch.tree, number
             if key not in self._found or place < self._found[key][0]:

@@ -1,4 +1,4 @@
-"""What a search has met: the points where the order was open, and which of their options were taken.
+"""What a search has met: the points where the order was open, which of their options were taken, and the code that ran.
 
 A point is told apart by what the running processor was about to do and by its options, not by where in the run it came.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dirql.explore.schedule import Decision
 
-__all__ = ["Coverage", "Met"]
+if TYPE_CHECKING:
+    from dirql.hosts.sys.loader import LoadedImage
+
+__all__ = ["Coverage", "Met", "Ran"]
 
 Met = dict[str, tuple[int, int]]  # point → how many options it has, and a bit for each that was taken
+Ran = set[tuple[int, int]]  # lines of images' code: (address, bytes), the same in every process
 
 
 @dataclass
@@ -22,6 +26,8 @@ class Coverage:
     """A union: the order in which it is told of runs, and of others' coverage, does not matter."""
 
     met: Met = field(default_factory=dict)
+    ran: Ran = field(default_factory=set)
+    blocks: tuple[int, int] | None = None  # basic blocks that ran, and all, where there is an image
     _seen: dict[tuple[str, tuple[str, ...]], int] = field(default_factory=dict)
 
     def hear(self, decisions: Iterable[Decision]) -> None:
@@ -48,11 +54,23 @@ class Coverage:
                 _join(self.met, name, options, taken)
         return new
 
+    def join_ran(self, other: Ran) -> Ran:
+        """What ran elsewhere; returns what of it is new."""
+        new = other - self.ran
+        self.ran |= new
+        return new
+
+    def count_blocks(self, images: Iterable[LoadedImage]) -> None:
+        """How much of them ran."""
+        counts = [image.coverage(self.ran) for image in images]
+        self.blocks = (sum(ran for ran, _ in counts), sum(every for _, every in counts)) if counts else None
+
     def as_json(self) -> dict[str, Any]:
         """As `explore --json` has it."""
         met = self.told()
         options, taken = sum(count for count, _ in met.values()), sum(bits.bit_count() for _, bits in met.values())
-        return {"points": len(met), "options": options, "taken": taken}
+        blocks = {"ran": self.blocks[0], "all": self.blocks[1]} if self.blocks is not None else None
+        return {"points": len(met), "options": options, "taken": taken, "blocks": blocks}
 
 
 def _join(met: Met, name: str, options: int, taken: int) -> None:

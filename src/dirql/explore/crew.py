@@ -37,12 +37,13 @@ class Source(Protocol):
 
 
 class Crew:
-    """`make` gives an executor, and another one where that broke; `workers` is how many it has; `lost` are the exceptions of a
-    batch whose worker is gone."""
+    """`make` gives an executor, and another one where that broke; without it batches are played here. `workers` is how many the
+    executor has; `lost` are the exceptions of a batch whose worker is gone."""
 
     def __init__(
-        self, make: Callable[[], Executor] | None, workers: int = 1, lost: tuple[type[BaseException], ...] = (BrokenProcessPool,)
-    ) -> None:
+        self, make: Callable[[], Executor] | None = None, workers: int = 1,
+        lost: tuple[type[BaseException], ...] = (BrokenProcessPool,),
+    ) -> None:  # fmt: skip
         self.make, self.workers = make, workers
         self.lost: tuple[type[BaseException], ...] = (CancelledError, *lost)
         self.executor: Executor | None = None
@@ -121,7 +122,7 @@ def _end(executor: Executor) -> None:
 
 def in_process() -> Crew:
     """One batch after the other, here."""
-    return Crew(None)
+    return Crew()
 
 
 def pool(jobs: int) -> Crew:

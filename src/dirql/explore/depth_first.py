@@ -64,8 +64,8 @@ class DepthFirstTactic:
 
     def take(self, kind: str, ids: Sequence[str], current: bool) -> int:
         """The prefix' option, then the first that is awake."""
-        self._close()
         order = kind == "step"
+        self._close(ids if order else None)
         taken = 0
         if self._chosen < len(self._prefix):
             taken = self._prefix[self._chosen]
@@ -83,17 +83,23 @@ class DepthFirstTactic:
 
     def forced(self, id: str) -> None:
         """A step without a choice."""
-        self._close()
+        self._close((id,))
         asleep = self._still_asleep() if self._chosen >= len(self._prefix) else {}
         self._redundant = self._redundant or id in asleep
         if not self._redundant:
             self._steps.append(Step((id,), 0, {}, asleep, True, True))
 
-    def _close(self) -> None:
-        """The step before is over, and what it touched known."""
-        if self._footprints is not None and self._steps and not self._redundant:
-            touched = self._footprints.step()
-            self._steps[-1] = self._steps[-1]._replace(touched=touched)
+    def _close(self, open_now: Sequence[str] | None = None) -> None:
+        """The step before is over, and what it touched known: its own chain too, and those that cannot go on any more after it,
+        since a time window has closed, an event was cancelled or a lane flushed."""
+        if self._footprints is None or not self._steps or self._redundant:
+            return
+        last = self._steps[-1]
+        touched = dict(self._footprints.step())
+        if last.order:
+            gone = set(last.ids).difference(open_now) if open_now is not None else ()
+            touched |= {("chain", id): True for id in (last.ids[last.taken], *gone)}
+        self._steps[-1] = last._replace(touched=touched)
 
     def _still_asleep(self) -> Sleep:
         if not self._steps or self._redundant:
@@ -238,14 +244,17 @@ class DepthFirst:
         wrote: dict[object, tuple[int, int]] = {}  # (step, what came before it and itself)
         read: dict[object, list[tuple[int, int]]] = {}
         open_before: frozenset[str] = frozenset()
-        chain, place = "", 0
+        chain, place = "", 0  # of the step before
         before = 0
         for number, step in enumerate(steps):
             if step.order:
                 for id in step.ids:
                     if id not in open_before and id != chain:
                         past[id] = past.get(id, 0) | before  # the step before let it go on
-                open_before = frozenset(step.ids)
+                open_now = frozenset(step.ids)
+                for id in open_before - open_now - {chain}:
+                    self._nodes[place].todo.add(id)  # the step before took it away: cancelled, flushed, out of its window
+                open_before = open_now
                 chain, place = step.ids[step.taken], number
             known = past.get(chain, 0)
             before = known

@@ -55,12 +55,14 @@ class Director:
         self.most = 0
         self.decisions: list[Decision] = []
         self._offered: list[Option] = []
+        self._step = ""
         self._leader, self._lead = "", 0  # who was chosen last, and how often in a row
 
     def begin(self, tactic: Tactic, most: int) -> None:
         """From here on `tactic` chooses, at most so many times."""
         self.tactic, self.most, self.decisions, self.interleaves = tactic, most, [], True
         self._offered = []
+        self._step = ""
         self._leader, self._lead = "", 0
 
     def choose(self, point: Point) -> Option:
@@ -95,13 +97,14 @@ class Director:
 
     def _take(self, tactic: Tactic, kind: str, ids: tuple[str, ...], current: bool) -> int:
         taken = tactic.take(kind, ids, current)
-        self.decisions.append(Decision(ids, taken))
+        self.decisions.append(Decision(ids, taken, self._step))
         if len(self.decisions) >= self.most:
             raise Abandoned(f"it took {self.most} choices and was not at its end")
         return taken
 
     def observe(self, step: str) -> None:
-        """Nothing to learn."""
+        """What the running processor is about to do."""
+        self._step = step
 
 
 def _numbered(point: Point, leader: str) -> Sequence[Option]:

@@ -22,6 +22,8 @@ __all__ = ["Explorer", "Found", "Key", "Unstable", "failures_of", "schedule_of",
 Key = tuple[str, str]  # of a failure: rule and place
 
 
+DECIDES = "something that is not in the schedule decides: time, randomness or state outside of the machine"
+
 class Unstable(DirqlError):
     """One schedule came out in two ways: something in the driver, the model or dirql is not decided by the schedule."""
 
@@ -92,8 +94,8 @@ class Explorer:
         again = self.root.play(Follow(outcome.choices))
         if again.same_as != outcome.same_as:
             schedule = schedule_of(self.plan, outcome)
-            raise Unstable(f"schedule {schedule} came out otherwise the second time ({_difference(outcome, again)}); something "
-                           "that is not in the schedule decides: time, randomness or state outside of the machine")  # fmt: skip
+            raise Unstable(f"schedule {schedule} came out otherwise the second time ({_difference(outcome, again)}); "
+                           f"{DECIDES}")  # fmt: skip
 
     def report(self) -> list[Found]:
         """Every kind of failure once, with the smallest schedule found for it."""
@@ -106,6 +108,8 @@ def smallest(plan: Plan, root: Root, state: str | None, found: Mapping[Key, tupl
     told: list[Found] = []
     for key, (number, outcome) in sorted(found.items(), key=lambda one: (one[1][0], one[0])):
         if not any(key == failure.key for one in told for failure in one.failures):
+            if not _fails(key, state, outcome):  # it was played again, to be told of
+                raise Unstable(f"schedule {schedule_of(plan, outcome)} failed ({key[0]}) and does not the second time; {DECIDES}")
             small = shrink(root, outcome, partial(_fails, key, state))
             told.append(Found(schedule_of(plan, small), number, failures_of(small, state), small.stop))
     return told
@@ -134,8 +138,7 @@ def schedule_of(plan: Plan, outcome: Outcome) -> Schedule:
     choices = list(outcome.choices)
     while choices and not choices[-1]:
         choices.pop()
-    keys = plan.keys | ({"footprints": "yes"} if plan.reduce else {})  # to be seen, what a driver's contexts hold makes points
-    return Schedule(tuple(choices), basis_of(plan), path_of(outcome.decisions), keys)
+    return Schedule(tuple(choices), basis_of(plan), path_of(outcome.decisions), plan.keys)
 
 
 def _difference(one: Outcome, other: Outcome) -> str:

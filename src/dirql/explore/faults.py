@@ -1,7 +1,8 @@
 """Failures as choices: an allocation fails, the grant shrinks, the device is pulled out, power goes down. One of them in a run.
 
 Limits: power goes down and up again as for a sleeping system, one device at a time; a WDM driver's device has no such transition
-yet. The grant is chosen before the devices are started, for all of them together.
+yet. It sleeps for 1 ms of virtual time, so that what a driver does later than that is not seen in Dx. The grant is chosen before
+the devices are started, for all of them together.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = ["KINDS", "Faults", "check_faults"]
 
 KINDS = ("alloc", "grant", "remove", "power")
 INTERRUPT_PIN = 0x3D
+ASLEEP = 1_000_000  # ns: what the driver left behind, a timer or a DPC, may come meanwhile
 
 
 def check_faults(kinds: Iterable[str], begin: str) -> tuple[str, ...]:
@@ -80,6 +82,10 @@ class Faults:
                     event = _Event(f"{kind} {node.name}", _bound(land, node), lambda: machine.time)
                     self.director.offer(Option(f"fault:{event.name}", event))
 
+    def over(self) -> None:
+        """The devices are about to be removed in an orderly way: PnP does one thing after the other."""
+        self.director.withdraw()
+
     def _take(self, what: str) -> None:
         self.happened = what
         self.director.withdraw()
@@ -107,7 +113,6 @@ class Faults:
         """The lanes are lost now; PnP hears of it on a thread of its own."""
         system = self.play.system
         self._take("remove")
-        system.observe()
         node.port.remove()
         system.kernel.dispatcher.create(lambda _: system.pnp.surprise_remove(node), None, "surprise removal")
 
@@ -133,6 +138,7 @@ def _sleep_and_wake(device: Any) -> None:
     if power.state == PowerDeviceState.D0:
         power.down(PowerDeviceState.D3)
         device.pdo.set_power(3)
+        device.framework.kernel.ke_delay_execution_thread(ASLEEP)
         device.pdo.set_power(0)
         if not ntstatus.nt_success(power.up()):
             device.pnp.power_up_failed()

@@ -2,8 +2,8 @@
 
 A step is what one chain (a processor, a lane, a timer) does from one point to the next. Two steps depend on each other when both
 touch the same thing and one of them writes it. Things are told apart by their names, which are the same in every run; of those
-without a name only the class is known, so that steps may seem to depend on each other that do not: that costs schedules, and
-loses none.
+without a name only the class is known, and of a device nothing but which one it is, so that steps may seem to depend on each
+other that do not: that costs schedules, and loses none.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from dirql.kernel.io_space import IoSpace, PortSpace
+from dirql.kernel.kernel import Kernel
 from dirql.machine.apic import LocalApic
 from dirql.machine.memory import Memory
+from dirql.machine.port import Port
 
 __all__ = ["Footprint", "Footprints", "dependent"]
 
+COMMON = (IoSpace, Kernel, PortSpace)
+RAM = ("Memory", None)
 Footprint = Mapping[Hashable, bool]  # what was touched, and whether it was written
 
 
@@ -31,6 +36,7 @@ class Footprints:
 
     def __init__(self) -> None:
         self.contexts: Mapping[int, Any] = {}
+        self.processors: Mapping[LocalApic, int] = {}
         self._now: dict[Hashable, bool] = {}
         self._names: dict[int, tuple[object, Hashable]] = {}
 
@@ -41,6 +47,7 @@ class Footprints:
     def step(self) -> Footprint:
         """What was touched since the last time; begins the next step."""
         now, self._now = self._now, {}
+        now.setdefault(RAM, False)  # a Python driver's reads of a common buffer are not seen: every step may be one
         return now
 
     def read(self, what: object, part: Hashable) -> None:
@@ -60,10 +67,17 @@ class Footprints:
         self._now[self._key(what, None)] = True
 
     def lands(self, what: object) -> None:
-        """A chain of its own, whose step has begun already."""
+        """A chain of its own, whose step has begun already. A device's own timer may do anything with the device."""
+        if isinstance(what, Port):
+            self.write(what, None)
 
     def landed(self, what: object) -> None:
         """Its step ends where the next is chosen."""
+
+    def may_change(self, what: object, part: Hashable = None) -> None:
+        """As good as written; not what all routines of one kind are called on."""
+        if not isinstance(what, COMMON):
+            self.write(what, part)
 
     def waits(self, what: object) -> None:
         """It would have been first, had it come before whoever has it."""
@@ -77,11 +91,11 @@ class Footprints:
 
     def _key(self, what: object, part: Hashable) -> Hashable:
         if isinstance(what, tuple | str):
-            return what, part
+            return what
         if isinstance(what, LocalApic):
-            return self._name(what)  # whichever vector: a processor looks at all of them
-        if isinstance(what, Memory) and isinstance(part, tuple):
-            return "memory", part[0] >> 6  # by cache lines; see `dependent`
+            return "apic", self.processors.get(what)  # whichever vector: a processor looks at all of them
+        if isinstance(what, Port | Memory):
+            return self._name(what)  # a device's registers are its own affair; of RAM see `step`
         return self._name(what), part
 
     def _name(self, what: object) -> Hashable:

@@ -12,9 +12,7 @@ def granularity_of(plan: Plan) -> str:
     scenario = plan.scenario
     points = []
     if any(driver.python for driver in scenario.drivers):
-        watched = plan.reduce or scenario.races
-        more = ", register access and access to a driver's context" if watched else " and register access"
-        points.append(f"every routine call{more}")
+        points.append("every routine call, register access and access to data that a driver changes")
     if any(driver.image or driver.source for driver in scenario.drivers):
         match scenario.preempt:
             case None:

@@ -24,8 +24,8 @@ class Failure:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Two failures of one key are one: the same rule at the same place, on whichever processor."""
-        return self.rule, re.sub(r"^cpu\d+, ", "", self.where)
+        """Two failures of one key are one: the same rule at the same place, on whichever processor and of whichever object."""
+        return self.rule, re.sub(r"^cpu\d+, (?:[^,]+, )?", "", self.where)
 
     def as_json(self) -> dict[str, Any]:
         """As `explore --json` has it."""
@@ -35,7 +35,8 @@ class Failure:
 @dataclass(frozen=True)
 class Outcome:
     """`failures` are findings at or above the level that was asked for, how the run stopped, unserved work and broken
-    invariants; `state` is what schedules must agree on where the user says so; `abandoned` says why it was not gone on with."""
+    invariants; `state` is what schedules must agree on where the user says so; `abandoned` says why it was not gone on with;
+    `ran` are the lines of code, as (address, bytes), that no schedule played there before has come to."""
 
     decisions: tuple[Decision, ...]
     failures: tuple[Failure, ...] = ()
@@ -45,6 +46,7 @@ class Outcome:
     time_ns: int = 0
     abandoned: str = ""
     learned: Any = None  # what the tactic saw, for its search
+    ran: frozenset[tuple[int, int]] = frozenset()
 
     @property
     def choices(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ is not seen, which is why an exploration compares a schedule played after a rewi
 
 from __future__ import annotations
 
+import builtins
 import gc
 import io
 import random
@@ -33,7 +34,7 @@ from types import (
     WrapperDescriptorType,
 )
 from typing import Any
-from weakref import ReferenceType
+from weakref import ProxyType, ReferenceType
 
 from greenlet import greenlet
 
@@ -45,7 +46,9 @@ ATOMS = (
     CodeType, BuiltinFunctionType, WrapperDescriptorType, MethodWrapperType, GetSetDescriptorType,
     MemberDescriptorType, greenlet, mmap, memoryview,
 )  # fmt: skip
-TRANSPARENT = (tuple, frozenset, partial, MethodType, MappingProxyType, ReferenceType, property, staticmethod, classmethod)
+TRANSPARENT = (
+    tuple, frozenset, partial, MethodType, MappingProxyType, ReferenceType, ProxyType, property, staticmethod, classmethod,
+)  # fmt: skip
 NOTHING: Any = object()
 PARAMETERS = "__dataclass_params__"  # what typeshed leaves out
 
@@ -60,11 +63,12 @@ class Snapshot:
 
     def __init__(self, roots: Iterable[object], own: Callable[[str], bool], apart: Iterable[object] = ()) -> None:
         self._own = own
+        self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._lists: list[tuple[list[Any], list[Any]]] = []
         self._slots: list[tuple[Put, object, Any]] = []  # and all else that is put by a call
         self._members: dict[type, list[MemberDescriptorType]] = {}
-        self._kept: dict[int, object] = {id(one): one for one in apart}
+        self._kept: dict[int, object] = {id(one): one for one in (vars(builtins), *apart)}
         waiting = list(roots)
         while waiting:
             one = waiting.pop()
@@ -73,11 +77,16 @@ class Snapshot:
                 waiting += self._take(one)
 
     def __len__(self) -> int:
-        return len(self._dicts) + len(self._lists) + len(self._slots)
+        return len(self._attributes) + len(self._dicts) + len(self._lists) + len(self._slots)
 
     def restore(self) -> None:
         """Everything is as it was."""
-        for mapping, was in self._dicts:
+        for attributes, were in self._attributes:  # never empty: a thread of the host's may look
+            attributes.update(were)
+            if len(attributes) != len(were):
+                for name in attributes.keys() - were.keys():
+                    del attributes[name]
+        for mapping, was in self._dicts:  # in the same order too
             mapping.clear()
             mapping.update(was)
         for items, before in self._lists:
@@ -128,7 +137,7 @@ class Snapshot:
         attributes = getattr(one, "__dict__", None)
         if isinstance(attributes, dict):
             self._kept[id(attributes)] = attributes
-            self._dict(attributes)
+            self._attributes.append((attributes, dict(attributes)))
             yield from attributes.values()
         yield from self._slotted(one)
 

@@ -14,7 +14,7 @@ import pickle
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from greenlet import greenlet
 
@@ -26,6 +26,9 @@ from dirql.explore.tactics import Natural, Random
 from dirql.explore.trial import Plan, Trial
 from dirql.machine.memory import PAGE_SIZE
 from dirql.system import System
+
+if TYPE_CHECKING:
+    from dirql.hosts.sys.loader import LoadedImage
 
 __all__ = ["Forked", "Rewound", "Root", "Scratch", "root_of"]
 
@@ -47,7 +50,13 @@ def root_of(plan: Plan) -> tuple[Root, str]:
 
 
 class Root(Protocol):
-    """Plays schedules from one state."""
+    """Plays schedules from one state. `ran` are the lines of images' code that they came to, all of them together."""
+
+    ran: set[tuple[int, int]]
+
+    @property
+    def images(self) -> list[LoadedImage]:
+        """The drivers', as they lie in every system that is played on."""
 
     def play(self, tactic: Tactic) -> Outcome:
         """One schedule."""
@@ -58,10 +67,20 @@ class Scratch:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.ran: set[tuple[int, int]] = set()
+
+    @property
+    def images(self) -> list[LoadedImage]:
+        """Of a system more."""
+        return Trial(self.plan).images
 
     def play(self, tactic: Tactic) -> Outcome:
         """One schedule on a new system."""
-        return Trial(self.plan).go(tactic)
+        trial = Trial(self.plan)
+        outcome = trial.go(tactic)
+        self.ran |= outcome.ran
+        _idle_loops(trial.system)  # those left in the middle of something would never be garbage
+        return outcome
 
 
 class Rewound:
@@ -69,17 +88,21 @@ class Rewound:
 
     def __init__(self, plan: Plan) -> None:
         self.trial = trial = Trial(plan)
+        self.ran: set[tuple[int, int]] = set()
+        self.images = trial.images
         system = trial.system
         if not _at_rest(system):
             raise CannotRewind("a thread that waits")
         self._guest = system.guest
         self._view = view = system.machine.memory.view
         self._pages = [(start, bytes(view[start : start + PAGE_SIZE])) for start in system.machine.memory.taken]
-        self._snapshot = Snapshot([trial], _is_users, [system.guest.overseer] if system.guest is not None else [])
+        apart = [system.guest.overseer, *(image.ran for image in self.images)] if system.guest is not None else []
+        self._snapshot = Snapshot([trial], _is_users, apart)
 
     def play(self, tactic: Tactic) -> Outcome:
         """One schedule, and back."""
         outcome = self.trial.go(tactic)
+        self.ran |= outcome.ran
         system = self.trial.system
         idle = _idle_loops(system)
         self._snapshot.restore()
@@ -123,11 +146,11 @@ class Forked:
 
     def __init__(self, plan: Plan, trial: Trial | None = None) -> None:
         self.trial = trial or Trial(plan)
+        self.ran: set[tuple[int, int]] = set()
+        self.images = self.trial.images
         guest = self.trial.system.guest
         if guest is not None:
             guest.overseer.rest()  # its thread would not be in the child
-        gc.collect()
-        gc.freeze()  # so that the child does not touch, and copy, what it does not change
 
     def play(self, tactic: Tactic) -> Outcome:
         """One schedule in a child."""
@@ -145,10 +168,11 @@ class Forked:
         if isinstance(outcome, BaseException):
             raise outcome
         assert isinstance(outcome, Outcome)
+        self.ran |= outcome.ran
         return outcome
 
     def _in_child(self, tactic: Tactic, write: int) -> None:
-        gc.disable()
+        gc.disable()  # so that what the child does not change is not touched, and not copied
         result: object
         try:
             result = self.trial.go(tactic)

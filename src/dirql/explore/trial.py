@@ -6,7 +6,7 @@ import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dirql import ntstatus
 from dirql.explore.depth_first import DepthFirstTactic
@@ -20,6 +20,9 @@ from dirql.scenario.play import Play
 from dirql.scenario.steps import Step
 from dirql.scenario.values import Scenario
 from dirql.system import System
+
+if TYPE_CHECKING:
+    from dirql.hosts.sys.loader import LoadedImage
 
 __all__ = ["LATITUDE", "Plan", "Trial"]
 
@@ -80,37 +83,59 @@ class Trial:
 
     def go(self, tactic: Tactic) -> Outcome:
         """Play one schedule."""
-        director, play, system, plan = self.director, self.play, self.system, self.plan
-        director.begin(tactic, plan.most)
+        director, system = self.director, self.system
+        director.begin(tactic, self.plan.most)
         if isinstance(tactic, DepthFirstTactic):
             tactic.watch(self._footprints)
-        self._faults.begin()
+        with self.play.watched():
+            failures, state = self._play()
+        decisions, learned = tuple(director.decisions), getattr(tactic, "learned", None)
+        stop, ran = system.stopped, self._ran()
+        if isinstance(stop, Abandoned):
+            return Outcome(decisions, abandoned=stop.why, learned=learned, ran=ran)
+        failures += _noted(system.findings, self.plan.level) + _stopped(stop, system.kernel.stuck_threads)
+        told = stop.as_json() if stop is not None else None
+        findings = tuple(system.findings)
+        return Outcome(decisions, tuple(failures), findings, told, state, system.now, learned=learned, ran=ran)
+
+    def _ran(self) -> frozenset[tuple[int, int]]:
+        """What of images was come to since this was asked last."""
+        lines = [image.ran for image in self.images]
+        ran = frozenset[tuple[int, int]]().union(*lines)
+        for one in lines:
+            one.clear()
+        return ran
+
+    @property
+    def images(self) -> list[LoadedImage]:
+        """Those of the drivers."""
+        return self.system.guest.images if self.system.guest is not None else []
+
+    def _play(self) -> tuple[list[Failure], str]:
+        """From its beginning to its end; what is wrong at rest, and the state there."""
+        play, system, faults = self.play, self.system, self._faults
+        faults.begin()
         status = play.start() if self._status is None else self._status
         if ntstatus.nt_success(status):
-            self._faults.started()
+            faults.started()
             play.work()
         system.run()
+        if system.stopped is not None:
+            return [], ""
         failures: list[Failure] = []
-        state = ""
-        if system.stopped is None:
-            if not ntstatus.nt_success(status) and not self._faults.happened:
-                failures.append(Failure("failed-start", system.framework.last_failure or ntstatus.name_of(status), "", -1))
-            if self._faults.happened != "alloc":  # what there was no memory for is not served
-                failures += self._unserved()
-            failures += self._broken()
-            state = self._state()
-            system.shut_down()
-        learned = getattr(tactic, "learned", None)
-        stop = system.stopped
-        if isinstance(stop, Abandoned):
-            return Outcome(tuple(director.decisions), abandoned=stop.why, learned=learned)
-        failures += _noted(system.findings, plan.level) + _stopped(stop, system.kernel.stuck_threads)
-        told = stop.as_json() if stop is not None else None
-        decisions, findings = tuple(director.decisions), tuple(system.findings)
-        return Outcome(decisions, tuple(failures), findings, told, state, system.now, learned=learned)
+        if not ntstatus.nt_success(status) and not faults.happened:
+            failures.append(Failure("failed-start", system.framework.last_failure or ntstatus.name_of(status), "", -1))
+        if faults.happened != "alloc":  # what there was no memory for is not served
+            failures += self._unserved()
+        failures += self._broken()
+        state = self._state()
+        faults.over()
+        system.shut_down()
+        return failures, state
 
     def _looking(self, system: System) -> Footprints:
         self._footprints.contexts = system.framework.of_context
+        self._footprints.processors = {cpu.apic: cpu.index for cpu in system.machine.cpus}
         return self._footprints
 
     def _asked(self, option: str, reference: str) -> Callable[[], Any] | None:
@@ -157,5 +182,13 @@ def _stopped(stop: Stop | None, stuck_threads: Callable[[], list[str]]) -> list[
     if stop is None:
         return [Failure("stuck", what, "", -1) for what in stuck_threads()]
     rule = f"bugcheck-{stop.code:#x}" if isinstance(stop, BugCheck) else stop.rule if isinstance(stop, Hang) else stop.kind
-    place = re.search(r"\(([^()]+)\)$", stop.why)
-    return [Failure(rule, str(stop), place[1] if place is not None else "", -1)]
+    return [Failure(rule, str(stop), _place(stop), -1)]
+
+
+def _place(stop: Stop) -> str:
+    """Where it stopped: of an image its innermost place, or the routine that it called where no call comes back to it."""
+    if stop.details is None:
+        found = re.search(r"\(([^()]+)\)$", stop.why)
+        return found[1] if found is not None else ""
+    calls = [line.partition(" ×")[0] for line in stop.details.trace if not line.startswith("---")]  # a recursion's once
+    return next((line for line in calls if stop.why.endswith(f"({line})")), calls[0] if calls else "")

@@ -16,8 +16,10 @@ import enum
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, MemberDescriptorType, ModuleType
 from typing import Any
+from weakref import ReferenceType, ref
 
 from dirql.hosts.python_data import changing
 from dirql.machine.machine import Machine
@@ -27,6 +29,7 @@ __all__ = ["PythonWatch"]
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 LOOKS = 16  # elements of a container whose classes are looked at
 MISSING = object()
+CONTAINERS = (list, dict, set, deque, bytearray)
 PLAIN = (BaseException, enum.Enum, tuple, type, ModuleType, int, float, str, bytes, bytearray)
 
 
@@ -35,7 +38,7 @@ class Hooks:
 
     def __init__(self, class_: type) -> None:
         self.class_ = class_
-        self.watches: list[PythonWatch] = []  # the newest first
+        self.watches: list[ReferenceType[PythonWatch]] = []  # the newest first; a class may outlive a machine that was dropped
         self.owned: set[str] = set()  # attributes that the framework keeps there
         self.changing = changing(class_)  # those that are points
         self.everything = False  # somebody is told of the others too
@@ -46,11 +49,22 @@ class Hooks:
 
     def running(self) -> PythonWatch | None:
         """Whose machine runs the code that accesses an attribute."""
-        return next((watch for watch in self.watches if watch.runs), None)
+        for known in self.watches:
+            watch = known()
+            if watch is not None and watch.runs:
+                return watch
+        return None
+
+    def add(self, watch: PythonWatch) -> bool:
+        """True if it is new."""
+        if any(known() is watch for known in self.watches):
+            return False
+        self.watches = [ref(watch), *(known for known in self.watches if known() is not None)]
+        return True
 
     def drop(self, watch: PythonWatch) -> None:
         """It looks no more; the class is as it was once nobody does."""
-        self.watches.remove(watch)
+        self.watches = [known for known in self.watches if known() not in (watch, None)]
         for name, before in self.before.items() if not self.watches else ():
             if before is MISSING:
                 delattr(self.class_, name)
@@ -124,8 +138,7 @@ class PythonWatch:
             if hooks is None:
                 hooks = Hooks(class_)
                 hooks.install()
-            if self not in hooks.watches:
-                hooks.watches.insert(0, self)
+            if hooks.add(self):
                 hooks.everything = hooks.everything or self.machine.watch is not None
                 self._hooks.append(hooks)
 
@@ -159,6 +172,9 @@ class PythonWatch:
             watch.write(owner, name)
         else:
             watch.read(owner, name)
+            with suppress(AttributeError):  # what is read may not be there
+                if isinstance(object.__getattribute__(owner, name), CONTAINERS):
+                    watch.may_change(owner, name)
 
 
 def is_drivers(class_: type) -> bool:

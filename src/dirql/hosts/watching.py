@@ -36,10 +36,9 @@ class Watching:
             self._framework.look_at = self._python.look_at
             self._python.look_at(driver)
 
-    def look_into(self, guest: Guest, preempt: int | None) -> None:
-        """Images are about to be loaded. Their memory accesses are told to the race detector, and to another watch where they are
-        scheduling points."""
-        if self._races is not None or (self.machine.watch is not None and preempt == 0):
+    def look_into(self, guest: Guest) -> None:
+        """Images are about to be loaded."""
+        if self.machine.watch is not None:
             from dirql.hosts.sys.memory_watch import MemoryWatch  # an emulator that only those pay for who load an image
 
             memory = MemoryWatch(guest)

@@ -249,6 +249,7 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
                 trace.add((cpu.now, cpu.index, Kind.DPC_END, dpc.name))
                 if machine.watch is not None:
                     machine.watch.release(("dpcs", cpu.index))
+                    machine.watch.may_change(dpc)  # it is over
                     machine.watch.ends()
             if spent > dpc.limit:
                 dpc.look_back(cpu, spent)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InterruptController", "Source"]
 
+TABLE = ("interrupt descriptor table",)
 BIT = tuple(1 << vector for vector in range(256))
 STORM = 1_000  # times in a row that a level-triggered line fires without being released (model choice: Windows never stops)
 
@@ -85,6 +86,7 @@ class InterruptController:
             self._look_at_the_lock(interrupt)
         if self.machine.watch is not None:
             self.machine.watch.release(interrupt)
+            self.machine.watch.may_change(TABLE)
         if first:
             self._open(interrupt)
         return ntstatus.STATUS_SUCCESS
@@ -118,6 +120,8 @@ class InterruptController:
         if not interrupt.connected:
             return
         interrupt.connected = False
+        if self.machine.watch is not None:
+            self.machine.watch.may_change(TABLE)
         last = True
         for cpu in self.machine.cpus:
             if interrupt.affinity & cpu.bit and cpu.idt[interrupt.vector]:
@@ -246,6 +250,7 @@ class InterruptController:
         watch = self.machine.watch
         if watch is not None:
             watch.begins(interrupt)
+            watch.read(TABLE, None)
             watch.write(cpu.apic, interrupt.vector)
             watch.acquire(("vector", cpu.index, interrupt.vector))
 
@@ -277,6 +282,8 @@ class InterruptController:
         if fate is not None:
             fate.swallowed += 1
         if self.machine.trace is not None:
+            if self.machine.watch is not None:
+                self.machine.watch.read(TABLE, None)
             self.machine.trace.add((cpu.now, cpu.index, Kind.SWALLOWED, vector, "no interrupt object is connected"))
 
     def _end_of_level(self, cpu: Cpu, vector: int, chain: Sequence[KInterrupt] | None) -> None:

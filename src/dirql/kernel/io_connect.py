@@ -6,7 +6,8 @@ KINTERRUPT of its own, with the caller's spin lock or one each.
 Model choices: CONNECT_LINE_BASED takes a single message as well, since only several are said to be refused; all messages
 are synchronised at the highest of their IRQLs when the caller gives a lock, each at its own when not; UnifiedIrql is that
 highest IRQL, or what the caller gave; a device without interrupts gives STATUS_NOT_FOUND.
-Limits: no interrupt of these is a passive-level one.
+Limits: no interrupt of these is a passive-level one. `line-claimed-unseen` takes any register read for a look at the interrupt
+status, one too whose value only flushes writes.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from dirql.ddi import ddi, irql_name
 from dirql.kernel.irql import DISPATCH_LEVEL
-from dirql.kernel.polling import ROUND, Polling
+from dirql.kernel.polling import GONE, ROUND, Polling
 from dirql.kernel.stop import BugCheck
 from dirql.machine.machine import Machine
 from dirql.machine.port import Port
@@ -167,9 +167,9 @@ class _Space:
             machine.trace.add((cpu.now, cpu.index, Kind.READ, port.name, self._bar, self._base + offset, size, value))
         if value == self._seen and offset == self._polled:
             self._again = again = self._again + 1
-            if again >= ROUND:
+            if again >= GONE and (again >= ROUND or port.removed):
                 self._again = 0
-                self._polling.round(port, self._bar, self._base + offset, value)
+                self._polling.round(port, self._bar, self._base + offset, value, again)
         else:
             self._polled, self._seen, self._again = offset, value, 0
         if cpu.apic.irr:

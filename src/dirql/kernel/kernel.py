@@ -197,11 +197,14 @@ class Kernel(Interlocked):
 
     def flush_queued_dpcs(self) -> None:
         """The same for callers that are routines themselves."""
-        self._let_dpcs_run()
-        watch = self.machine.watch
+        watch, queues = self.machine.watch, [("dpcs", cpu.index) for cpu in self.machine.cpus]
         if watch is not None:
-            for cpu in self.machine.cpus:
-                watch.acquire(("dpcs", cpu.index))
+            for each in queues:
+                watch.waits(each)
+        self._let_dpcs_run()
+        if watch is not None:
+            for each in queues:
+                watch.acquire(each)
 
     def _let_dpcs_run(self) -> None:
         busy = [cpu for cpu in self.machine.cpus if cpu.dpcs or cpu.dpc is not None]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dirql.kernel.dispatcher_object import WaitBlock
     from dirql.kernel.kernel import Kernel
 
+READY = ("ready threads",)
+
 __all__ = ["Dispatcher", "Thread", "ThreadEnd"]
 
 
@@ -162,6 +164,8 @@ class Dispatcher:
         """`thread` can go on from `time` on; an idle processor is woken for it."""
         thread.ready_at = time
         self.ready.append(thread)
+        if self.machine.watch is not None:
+            self.machine.watch.may_change(READY)
         idle = [c for c in self.machine.cpus if not c.ready and c.spinning_on is None and thread.affinity & c.bit]
         if idle:
             cpu = thread.last_cpu if thread.last_cpu in idle else idle[0]
@@ -174,6 +178,8 @@ class Dispatcher:
         current: Thread = cpu.thread
         if self.machine.trace is not None:
             self.machine.trace.add((cpu.now, cpu.index, Kind.WAIT, current.name, current.wait.words() if current.wait else ""))
+        if self.machine.watch is not None:
+            self.machine.watch.may_change(READY)
         irql, cpu.irql = cpu.irql, 0  # APC_LEVEL belongs to the thread, not to the processor that it leaves
         thread = self._next(cpu)
         if thread is None:
@@ -209,6 +215,8 @@ class Dispatcher:
             cpu: Cpu = machine.cpu
             cpu.greenlet = stack
             apic = cpu.apic
+            if machine.watch is not None:
+                machine.watch.may_change(READY)  # whoever looks too early finds nothing
             if apic.irr:
                 kernel.take_interrupts(cpu)
             if cpu.dpcs:

@@ -70,6 +70,8 @@ class Ktimer(DispatcherObject):
     def stop(self) -> bool:
         """`cancel` without being a routine of its own."""
         alarm, self._alarm = self._alarm, None
+        if self.machine.watch is not None:
+            self.machine.watch.may_change(self)
         if alarm is None:
             return False
         alarm.cancel()
@@ -97,6 +99,7 @@ class Ktimer(DispatcherObject):
         now, watch = self.machine.time, self.machine.watch
         if watch is not None:
             watch.lands(self)
+            watch.may_change(self)
         self._alarm = None
         if self._period:
             self._arm(now + self._period)

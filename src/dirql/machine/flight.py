@@ -57,6 +57,7 @@ class Agenda:
         self.heap: list[tuple[int, int, Landable]] = []
         self.horizon = FOREVER
         self.latitude = 0  # ns: how late a posted write may land. PCIe bounds no latency; time alone gives twice the flight
+        self.flight = 0  # ns: the longest of any lane's
         self._order = 0
 
     def add(self, time: int, what: Landable) -> None:
@@ -91,6 +92,7 @@ class Lane:
 
     def __init__(self, name: str, agenda: Agenda, flight: int, owner: object = None) -> None:
         self.name, self._agenda, self._clock, self.flight = name, agenda, agenda.clock, flight
+        agenda.flight = max(agenda.flight, flight)
         self.owner = owner  # for who looks on: what lands for one owner is one context
         self.last = 0
         self.queue: deque[tuple[int, Callable[[Any, Any], None], Any, Any]] = deque()

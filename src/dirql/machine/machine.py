@@ -58,6 +58,7 @@ class Machine:
         self.memory = Memory(memory)
         self.agenda = Agenda(self)
         self.scheduler = Scheduler(self.agenda, self.chooser, self.costs.lead, self, trace is not None)
+        self.memory.stand_down = self.scheduler.end_stacks
         self.router = MessageRouter(cpus)
         self.ioapic = IoApic(self._deliver_line)
         self.ports: list[Port] = []

@@ -5,9 +5,12 @@ Limits: one contiguous range from physical 0; no caching effects, no ECC.
 
 from __future__ import annotations
 
+import gc
 import mmap
 from collections.abc import Callable, Iterable
 from math import gcd
+from typing import ClassVar
+from weakref import WeakSet
 
 from dirql.errors import UsageError
 from dirql.machine.lent import Lent
@@ -15,6 +18,8 @@ from dirql.machine.lent import Lent
 __all__ = ["PAGE_SIZE", "Memory"]
 
 PAGE_SIZE = 4096
+UNWATCHED = 4 << 30  # bytes of RAM in all that Python's own garbage collector is left alone with
+LEAST = 32 << 20  # what a machine counts for at least: it is more than its RAM
 
 
 class Memory:
@@ -22,13 +27,20 @@ class Memory:
 
     Pages are handed out scattered on purpose (a fixed stride through the free ones), so that a driver that takes a
     buffer for physically contiguous meets a machine where it is not.
+
+    A machine that was dropped is no garbage while idle loops of its stand by, and else full of reference cycles; and to Python's
+    collector its RAM is one small object. So whoever maps more than others left room for has them collected first.
     """
+
+    _alive: ClassVar[WeakSet[Memory]] = WeakSet()
+    _room: ClassVar[int] = UNWATCHED  # bytes that may be mapped at a time before garbage is looked for again
 
     def __init__(self, size: int = 64 << 20) -> None:
         if size % PAGE_SIZE or size < 2 << 20:
             raise UsageError(f"memory of {size:#x} bytes: a whole number of 4 KiB pages, at least 2 MiB, is needed")
         self.size = size
-        self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.stand_down: Callable[[], None] = lambda: None  # the machine's: what keeps it alive, and can be made again, is ended
+        self._map = self._mapped()
         self.view = memoryview(self._map)
         self._low = 256  # the first MiB is not handed out
         self._high = size // PAGE_SIZE  # contiguous allocations come down from the top
@@ -39,6 +51,30 @@ class Memory:
         self.freed: list[Callable[[Iterable[int]], None]] = []  # told which pages go back, by physical address
         self.lent = Lent()
         self.freed.append(self.lent.take_back)
+
+    def _mapped(self) -> mmap.mmap:
+        """Its bytes; what was dropped is collected where there were too many, or no more are to be had."""
+        if self._total() + self.size > Memory._room:
+            self.collect()
+            Memory._room = max(UNWATCHED, 2 * (self._total() + self.size))
+        try:
+            pages = _map(self.size)
+        except OSError:
+            self.collect()
+            pages = _map(self.size)
+        Memory._alive.add(self)
+        return pages
+
+    @classmethod
+    def collect(cls) -> None:
+        """What nobody uses any more gives its RAM back."""
+        for memory in list(cls._alive):
+            memory.stand_down()
+        gc.collect()
+
+    @classmethod
+    def _total(cls) -> int:
+        return sum(max(memory.size, LEAST) for memory in cls._alive)
 
     def allocate_pages(self, count: int) -> list[int]:
         """Physical addresses of `count` pages, scattered and zeroed; raises MemoryError when none are left."""
@@ -109,6 +145,10 @@ class Memory:
                     self._taken.add(page)
                     return page
         raise MemoryError(f"all {self.size:#x} bytes of RAM are handed out")
+
+
+def _map(size: int) -> mmap.mmap:
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 def _coprime(stride: int, span: int) -> int:

@@ -118,6 +118,11 @@ class Port:
             if self.machine.watch is not None:
                 self._posted(self.up)
 
+    def is_changed(self) -> None:
+        """The bus is about to program the function: who looks on cannot see that as an access."""
+        if self.machine.watch is not None:
+            self.machine.watch.may_change(self)
+
     def note(self, function: Function, what: str, **detail: Any) -> None:
         """A line in the trace."""
         if self.machine.trace is not None:

@@ -10,6 +10,7 @@ by more than `Costs.lead`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
@@ -153,6 +154,19 @@ class Scheduler:
             self._outside = None
             self.machine.come_to_rest()
 
+    def end_stacks(self) -> None:
+        """Of idle loops, unless the machine runs or another thread has it. A stack that is to go on is never garbage, and so
+        neither is what its frames name: the whole machine."""
+        if self._outside is not None:
+            return
+        with suppress(ValueError):  # another thread's
+            while self.spare_stacks:
+                stack = self.spare_stacks[-1]
+                stack.parent = getcurrent()
+                self.spare_stacks.pop()
+                if stack:
+                    stack.throw()
+
     def spend(self, steps: int) -> None:
         """Something went on that was no change from processor to processor, and counts all the same."""
         self._steps -= steps
@@ -251,37 +265,46 @@ class Scheduler:
     def _options(self) -> Sequence[Option]:
         """What may happen next: an event whose window is open before every other one closes, and a processor whose clock
         has not passed that: what must have landed by then has landed."""
-        ready, until = self.ready, self._until
-        events = self.agenda.open() if self.agenda.heap else ()
+        ready, until, heap = sorted(self.ready), self._until, self.agenda.heap
+        last = FOREVER
+        events: list[tuple[Landable, int]] = []  # each with the earliest that it may land
+        if heap:
+            seen: set[Landable] = set()
+            for time, _, event in sorted(heap):
+                if time > last + self.agenda.flight:
+                    break  # it opens after another has closed
+                window = event.window() if event not in seen else None
+                if window is not None:
+                    seen.add(event)
+                    earliest, latest = window
+                    events.append((event, earliest))
+                    if latest < last:
+                        last = latest
         if not events:
-            return [self._cpu_options[cpu] for now, _, cpu in sorted(ready) if now <= until]
-        last = min([latest for _, (_, latest) in events])
-        names = self._event_options = self._name_events([event for event, _ in events])
-        processors = [entry for entry in sorted(ready) if entry[0] <= last and entry[0] <= until]
+            return [self._cpu_options[cpu] for now, _, cpu in ready if now <= until]
+        processors = [entry for entry in ready if entry[0] <= last and entry[0] <= until]
         bound = min(last, processors[0][0] + REACH) if processors else last
-        if not processors and all(event.recurring for event, _ in events) and self._enough():
+        if not processors and self._only_recurs():
             return []
-        timed = [(event.due(), 0, place, names[event]) for place, (event, (earliest, _)) in enumerate(events)
+        timed = [(event.due(), 0, place, self._event_option(event)) for place, (event, earliest) in enumerate(events)
                  if earliest <= bound and event.due() <= until]  # fmt: skip
         timed += [(now, 1, index, self._cpu_options[cpu]) for now, index, cpu in processors]
         timed.sort()
         return [option for _, _, _, option in timed]
 
-    def _name_events(self, events: list[Landable]) -> dict[Landable, Option]:
-        """An option for each. Of several of one name the second that came is `name#2`, and stays that until it has landed."""
+    def _event_option(self, event: Landable) -> Option:
+        """Of several of one name the second that came is `name#2`, and stays that until it has landed."""
         known = self._event_options
-        named: dict[Landable, Option] = {}
-        for event in events:
-            option = known.get(event)
-            if option is None:
-                taken = {option.id for option in (*known.values(), *named.values())}
-                id, number = f"land:{event.name}", 1
-                while id in taken:
-                    number += 1
-                    id = f"land:{event.name}#{number}"
-                option = Option(id, event)
-            named[event] = option
-        return named
+        option = known.get(event)
+        if option is None:
+            known = self._event_options = {one: option for one, option in known.items() if one.window() is not None}
+            taken = {option.id for option in known.values()}
+            id, number = f"land:{event.name}", 1
+            while id in taken:
+                number += 1
+                id = f"land:{event.name}#{number}"
+            option = known[event] = Option(id, event)
+        return option
 
     def _land(self, what: Landable) -> None:
         self.chooser.observe(what.name)

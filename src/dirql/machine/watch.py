@@ -29,6 +29,10 @@ class Watch(Protocol):
     def release(self, what: object) -> None:
         """What was done so far is known to whoever acquires `what`: a lock given, an event set, a DPC queued."""
 
+    def may_change(self, what: object, part: Hashable = None) -> None:
+        """A routine of `what` is called, or something is reached that is changed through it: no access to data, and yet its order
+        may matter."""
+
     def waits(self, what: object) -> None:
         """`what` was found taken, or not signalled: it would have been otherwise in another order."""
 
@@ -82,6 +86,11 @@ class Watches:
         """Told to each."""
         for watch in self.watches:
             watch.release(what)
+
+    def may_change(self, what: object, part: Hashable = None) -> None:
+        """Told to each."""
+        for watch in self.watches:
+            watch.may_change(what, part)
 
     def waits(self, what: object) -> None:
         """Told to each."""

@@ -73,15 +73,17 @@ class HostsWdm(Protocol):
 class _MessageSource:
     """An OS message as the interrupt controller sees it: masked until an interrupt object is connected."""
 
-    def __init__(self, bus_device: BusDevice, message: int) -> None:
-        self._bus_device, self._message = bus_device, message
+    def __init__(self, port: Port, bus_device: BusDevice, message: int) -> None:
+        self._port, self._bus_device, self._message = port, bus_device, message
 
     def connected(self) -> None:
         """Unmask its entries."""
+        self._port.is_changed()
         self._bus_device.connected(self._message)
 
     def disconnected(self) -> None:
         """Mask them."""
+        self._port.is_changed()
         self._bus_device.disconnected(self._message)
 
 
@@ -331,12 +333,13 @@ class PnpManager:
 
     def _attach(self, node: DevNode, grant: Grant) -> None:
         interrupts, port, table = self.kernel.interrupts, node.port, node.bus_device.table
+        port.is_changed()
         port.set_power(0)
         port.set_released(False)
         port.messages, port.beyond = len(grant.messages), table.beyond if table is not None else set()
         port.guarded = table_and_pba(port.function)
         for message in grant.messages:
-            interrupts.attach(message.vector, message.targets, _MessageSource(node.bus_device, message.message))
+            interrupts.attach(message.vector, message.targets, _MessageSource(port, node.bus_device, message.message))
         if grant.line is not None:
             line = grant.line
             node.port.gsi = line.gsi
@@ -349,6 +352,7 @@ class PnpManager:
         self._tell_of_connected(node)
         for message in grant.messages:
             self.kernel.interrupts.detach(message.vector, message.targets)
+        node.port.is_changed()
         node.bus_device.stop()
         node.port.gsi, node.port.messages, node.port.beyond = None, 0, set()
         self.arbiter.release(grant)

@@ -75,7 +75,7 @@ class Play:
         self._stubs = stubs or {}
         self._loaded: dict[str, Any] = {}  # what the scenario calls, by reference
         self.cards: list[_Card] = []
-        with self._watched():
+        with self.watched():
             self._build()
 
     def _build(self) -> None:
@@ -101,7 +101,7 @@ class Play:
             raise InputError(self.scenario.source, "", "there is no driver", '[driver] python = "driver.py:Class" names one')
         scenario = self.scenario
         try:
-            with self._watched():
+            with self.watched():
                 return self.system.start(self.grant)
         except ImpossibleGrant as problem:
             said = f"{scenario.grant_said}: {problem.reason}" if scenario.grant_said else str(problem)
@@ -112,7 +112,7 @@ class Play:
     def run(self) -> list[Report]:
         """From the start to the reports of all devices."""
         try:
-            with self._watched():
+            with self.watched():
                 if ntstatus.nt_success(self.start()):
                     self.work()
                 self.system.run()
@@ -135,7 +135,7 @@ class Play:
         return [self.system.report(card.function) for card in self.cards]
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def watched(self) -> Iterator[None]:
         """The watchdog is on; what it ends outside of the machine, where there is nothing to report, is an InputError."""
         try:
             with self.watchdog.watching():

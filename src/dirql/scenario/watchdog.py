@@ -1,8 +1,9 @@
 """Ends what gets nowhere in real time: a loop without an end in a driver, a model or a workload, where virtual time stands still.
 
-A tick of the host's clock looks whether the machine has got on. When it has not for the limit, and a file of the scenario's is
-what runs, the tick raises a `Hang` where it is: the road of every other stop. One that a bare `except:` caught is raised again at
-each of that file's lines.
+A tick of the host's clock looks whether the machine has got on, or a module was imported. When neither has happened for the
+limit, in ticks that found a file of the scenario's running, the tick raises a `Hang` where it is: the road of every other stop.
+What dirql itself does meanwhile (it compiles, writes a report) is no loop of the user's, however slow the host is. A stop that a
+bare `except:` caught is raised again at each of that file's lines.
 
 Limits: not replayable, since it depends on the host's speed; a call into C that does not come back is not ended; without
 `signal.setitimer`, or outside of the main thread, a stop that was caught is only raised again at the next tick.
@@ -49,7 +50,7 @@ class Watchdog:
         self.files = {os.path.abspath(file) for file in files}
         self.stop = _stop_after(seconds)
         self._seen: object = None
-        self._idle = 0  # ticks without progress
+        self._idle = 0  # ticks without progress, in the files
         self._watching = self._looking = False
 
     @contextmanager
@@ -111,12 +112,14 @@ class Watchdog:
             thread.join()
 
     def _stalled(self, frame: FrameType | None) -> bool:
-        seen = self.progress()
+        seen = self.progress(), len(sys.modules)
         if seen != self._seen:
             self._seen, self._idle = seen, 0
             return False
+        if self.ended() or not any(self._is_theirs(one) for one in _outwards(frame)):
+            return False
         self._idle += 1
-        return self._idle >= TICKS and not self.ended() and any(self._is_theirs(one) for one in _outwards(frame))
+        return self._idle >= TICKS
 
     def _insist(self, frame: FrameType | None) -> None:
         """The stop was raised and did not get out: some `except:` took it. The line of a `try:` is outside of that try."""

@@ -91,6 +91,9 @@ class RaceDetector:
         """Of anything."""
         self._clocks.release(what)
 
+    def may_change(self, what: object, part: Hashable = None) -> None:
+        """No access."""
+
     def waits(self, what: object) -> None:
         """Puts nothing in order."""
 

@@ -42,6 +42,8 @@ def tell_of_dpcs_after_release(device: Device) -> None:
 def _tell_of_dpcs(device: Device, rule: str, after: str) -> None:
     for interrupt in device.interrupts:
         dpc = interrupt.kdpc
+        if device.machine.watch is not None:
+            device.machine.watch.may_change(dpc)  # a moment earlier or later it may be otherwise
         if dpc.queued_on is not None or dpc.running:
             state = "still queued" if dpc.queued_on is not None else "still running"
             sentence = f"the DPC of {interrupt.name} is {state} when {after} of {device.name} has returned"

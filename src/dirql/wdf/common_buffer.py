@@ -77,6 +77,8 @@ class CommonBuffer(Object):
 
     def on_destroy(self) -> None:
         """The pages go back."""
+        if self.machine.watch is not None:
+            self.machine.watch.may_change(self.machine.memory, (self.physical, self.length))
         self.machine.memory.free_contiguous(self.physical, self.length)
 
     @classmethod

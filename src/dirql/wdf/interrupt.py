@@ -22,7 +22,7 @@ from dirql.pnp.resources import CmPartialResourceDescriptor, InterruptResource, 
 from dirql.wdf.afterwards import tell_if_released
 from dirql.wdf.interrupt_config import InterruptConfig, InterruptExtendedPolicy, InterruptInfo, TriState
 from dirql.wdf.interrupt_create import validate
-from dirql.wdf.interrupt_service import service
+from dirql.wdf.interrupt_service import service, told_as
 from dirql.wdf.lock import WaitLock
 from dirql.wdf.object import Object, ObjectAttributes, expect, expect_parameter
 from dirql.wdf.work_item import SystemWorkItem
@@ -74,7 +74,7 @@ class Interrupt(Object):
             config.spin_lock.interrupt_lock = True
             self.lock = config.spin_lock.spin_lock
         elif not config.passive_handling:
-            self.lock = KernelSpinLock(self.framework.kernel, f"lock of {self.name}")
+            self.lock = KernelSpinLock(self.framework.kernel, f"lock of {told_as(self)}")
         self.wait_lock = config.wait_lock
         if config.passive_handling and self.wait_lock is None:
             self.wait_lock = WaitLock.create(device, ObjectAttributes(parent_object=self))

@@ -12,7 +12,7 @@ from dirql.kernel.irql import PASSIVE_LEVEL
 from dirql.kernel.kinterrupt import KInterrupt
 from dirql.pnp.constants import CmShareDisposition
 from dirql.wdf.interrupt import Interrupt
-from dirql.wdf.interrupt_service import UNKNOWN, told_to_be_quiet
+from dirql.wdf.interrupt_service import UNKNOWN, told_as, told_to_be_quiet
 from dirql.wdf.object import Object
 
 __all__ = ["connect", "disable", "disconnect", "enable", "record_failure"]
@@ -34,7 +34,7 @@ def connect(interrupt: Interrupt) -> int:
         kernel, interrupt.passive_thunk if passive else interrupt.thunk, None, vector=info.vector, irql=info.irql,
         synchronize_irql=PASSIVE_LEVEL if passive else interrupt.synchronize_irql, affinity=info.target_processor_set,
         latched=bool(info.mode), share=shared, lock=interrupt.lock, passive=passive,
-        name=interrupt.name,
+        name=told_as(interrupt),
     )  # fmt: skip
     interrupt.closing = False
     status = kernel.interrupts.connect(wdm)

@@ -2,7 +2,8 @@
 is called or how it answers; and whether the device keeps quiet once EvtInterruptDisable has told it to.
 
 Limits: passive-level interrupts are not looked at; nor is a message between EvtInterruptDisable and the disconnect while a write
-to the device is still on its way, which a device may rightly send.
+to the device is still on its way, which a device may rightly send. `line-claimed-unseen` takes any register read for a look at
+the interrupt status, one too whose value is thrown away and which only flushes writes.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ from dirql.pnp.manager import DevNode
 if TYPE_CHECKING:
     from dirql.wdf.interrupt import Interrupt
 
-__all__ = ["UNKNOWN", "service", "tell_if_not_quiet", "told_to_be_quiet"]
+__all__ = ["UNKNOWN", "service", "tell_if_not_quiet", "told_as", "told_to_be_quiet"]
 
 ServiceRoutine = Callable[["Interrupt", int], bool]
 UNKNOWN = -1  # how much a device had sent: what it was told is still on its way
+
+
+def told_as(interrupt: Interrupt) -> str:
+    """Its name, with the device's where there are several: each numbers its own."""
+    return interrupt.name if len(interrupt.machine.ports) == 1 else f"{interrupt.name} of {interrupt.of_device.name}"
 
 
 def service(interrupt: Interrupt) -> ServiceRoutine:

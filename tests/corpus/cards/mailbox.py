@@ -12,8 +12,8 @@ class Status(Register, width=32):
 
 class Registers(Block, size=0x1000):
     status = at(0x00, Status)
-    mail   = at(0x04, Word)    # how many there were
-    seen   = at(0x08, Word)    # how many of them the driver has seen
+    mail   = at(0x04, Word)    # the number of the last one, from 1 on
+    seen   = at(0x08, Word)    # that of the last one that the driver has seen
 
 
 class Mailbox(Device, vendor=0x1234, device=0x1111, interrupt_pin=0):

@@ -1,7 +1,7 @@
 """A card that reports into host memory: each report is written by DMA, one behind the other, and announced by message 0."""
 
 from dirql.device import Bar, Device, Msix
-from dirql.layout import RW, Block, Register, Word, at
+from dirql.layout import RO, RW, Block, Register, Word, at
 
 SIZE = 16  # bytes of a report
 
@@ -12,10 +12,17 @@ class Control(Register, width=32):
     on = RW[0]
 
 
+class Count(Register, width=32):
+    """How many reports it has room for."""
+
+    reports = RO[31:0]
+
+
 class Registers(Block, size=0x1000):
     control   = at(0x00, Control)
     base_low  = at(0x08, Word)  # where the reports go
     base_high = at(0x0C, Word)
+    count     = at(0x10, Count)
 
 
 class Reports(Device, vendor=0x1234, device=0x1111):
@@ -27,6 +34,10 @@ class Reports(Device, vendor=0x1234, device=0x1111):
     def __init__(self, reports: int = 4, gap: int = 2_000, name: str = "") -> None:
         super().__init__(name=name)
         self.reports, self.gap = reports, gap
+        self.on_reset()
+
+    def on_reset(self) -> None:
+        self.regs.count.reports = self.reports
 
     def report(self, number: int) -> None:
         """One, if it is on."""

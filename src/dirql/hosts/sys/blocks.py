@@ -1,6 +1,8 @@
 """The basic blocks of an image's code: straight lines between the places that a branch goes to, or that follow one.
 
-Limits: code without an entry in .pdata (leaf functions) is not counted; nor is a table inside of code told from code.
+Limits: code without an entry in .pdata (leaf functions) is not counted; nor is a table inside of code told from code. A place
+that only a table of a `switch` leads to begins no block. What ran is what the emulator came to: a line that faults in its middle
+counts whole. The framework's entry stub that is linked into a driver counts as its code.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ from dirql.wdf.object import Object
 __all__ = ["Frame", "Guest"]
 
 P = TypeVar("P")
-HALT, ASKED, DEVICE, SLICE = Exit.HALT, Exit.ASKED, Exit.DEVICE, Exit.SLICE  # an enumeration's member is looked up slowly
+# An enumeration's member is looked up slowly.
+HALT, ASKED, DEVICE, SLICE, BLOCK = Exit.HALT, Exit.ASKED, Exit.DEVICE, Exit.SLICE, Exit.BLOCK
 
 QWORD = Struct("<Q")
 CALL_FRAME = Struct("<5Q")  # the return address and the home of four arguments
@@ -175,7 +176,7 @@ class Guest:
         registers, pages = processor.registers, self.pages
         base, thunks, returned = stubs.base, stubs.thunks, stubs.returns + 1
         access: Access | None = None
-        sliced, slices = processor.slice or processor.tells_memory, 0
+        sliced, slices, counted = processor.slice or processor.tells_memory, 0, processor.slice
         while True:
             if access is not None or devices.current is not None:
                 devices.enter(access)
@@ -185,7 +186,7 @@ class Guest:
             stop = processor.go()
             if stop is ASKED:
                 stop = self.overseer.asked(activation, stack)
-            elif sliced and stop is HALT and not stubs.stopped_at(registers[0]) and not self.traps.watches(registers[0] - 1):
+            elif counted and stop is HALT and not stubs.stopped_at(registers[0]) and not self.traps.watches(registers[0] - 1):
                 stop = SLICE
             rip, rcx, rdx, r8, r9, rsp, rax = registers[:7]
             stack.top = rsp
@@ -227,14 +228,16 @@ class Guest:
     def _stopped(self, stop: Exit, rip: int, activation: Activation) -> tuple[int, Access | None]:
         """Neither a call nor a return. Where the driver goes on if that is not where it stopped, and what its instruction has
         done so far."""
-        if stop is SLICE:
+        if stop is not DEVICE:
+            begun = self.devices.current  # an instruction that is entered again, with its accesses done, is not done yet
+            access = begun if begun is not None and begun.rip == rip and stop in (SLICE, BLOCK) else None
+            if stop is not SLICE:
+                self.traps.take(stop, rip)
+                return 0, access
             scheduler, cpu = self.machine.scheduler, self.machine.cpu
             if scheduler.due(cpu):
                 scheduler.point(cpu)
-            return rip, None
-        if stop is not DEVICE:
-            self.traps.take(stop, rip)
-            return 0, None
+            return rip, access
         move = self.decoder.move(rip)
         value = self.devices.move(move, self.processor.registers) if move is not None else None
         if move is None or value is None:

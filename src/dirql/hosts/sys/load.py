@@ -1,4 +1,9 @@
-"""From a file to a driver in the guest."""
+"""From a file to a driver in the guest.
+
+Limits: however code is preempted, an instruction is one step: with `preempt = "memory"` there is a choice before it, and none
+between its read and its write, so that an `inc` or `or` of memory without a `lock` prefix never loses an update. A data race
+there is a finding all the same, with `[verifier] races = true`.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +31,15 @@ def load_driver(guest: Guest, path: Path) -> SysDriver:
 
 def instrument(guest: Guest, patience: float, preempt: int | None, max_instructions: int | None) -> None:
     """How the code of all images is run: see `System`. Before anything of it was translated."""
+    look = guest.processor.new_block
+
+    def translated(address: int, size: int) -> bool:
+        for image in guest.images:
+            if address in image:
+                image.ran.add((address, size))
+        return look(address, size)
+
+    guest.processor.new_block = translated
     guest.overseer.patience = patience
     if preempt is not None:
         guest.processor.slice_by(preempt)

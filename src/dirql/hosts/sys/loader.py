@@ -6,12 +6,14 @@ Limits: an image is never unloaded from its addresses while the system lives.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dirql.hosts.sys.address_space import Area, Region
+from dirql.hosts.sys.blocks import basic_blocks, covered
 from dirql.hosts.sys.decode import special_instructions
 from dirql.hosts.sys.image import Image, Section
 from dirql.hosts.sys.page_table import Rights
@@ -35,6 +37,7 @@ class LoadedImage:
     base: int
     region: Region
     pageable: list[tuple[int, int]] = field(default_factory=list)  # address ranges that may be touched below DISPATCH_LEVEL only
+    ran: set[tuple[int, int]] = field(default_factory=set)  # straight lines of code that were come to: (address, bytes)
 
     @property
     def entry(self) -> int:
@@ -52,6 +55,20 @@ class LoadedImage:
     def words(self, address: int, *, returning: bool = False) -> str:
         """`mqueue.sys!Isr+0x1a (mqueue.c:88)`; `returning`: a call comes back there, and its own line is told."""
         return self.symbols.words(address - self.base, returning=returning)
+
+    def coverage(self, ran: Iterable[tuple[int, int]]) -> tuple[int, int]:
+        """How many basic blocks begin in such lines, and how many there are."""
+        blocks = basic_blocks(self._functions())
+        return len(covered(blocks, ran)), len(blocks)
+
+    def _functions(self) -> Iterator[tuple[int, bytes]]:
+        """As the file has them: what was discarded since too, and each byte once, whatever .pdata says."""
+        pages, directory, end = self.image.laid_out(self.base), self.image.exceptions, 0
+        table = pages[directory.rva : directory.rva + directory.size] if directory is not None else b""
+        for first, last, _ in sorted(RUNTIME_FUNCTION.iter_unpack(table)):
+            first, end = max(first, end), max(last, end)
+            if first < end:
+                yield self.base + first, bytes(pages[first:end])
 
 
 def load_image(guest: Guest, image: Image) -> LoadedImage:

@@ -1,25 +1,27 @@
 """Ends a driver's code that never comes back, and lets the machine get on while a driver waits for memory to change.
 
 A thread of the host's looks several times a second whether the emulator still runs the same piece of code. If so it asks for a
-stop, and the code is looked at instruction by instruction, registers and written pages compared: a loop that comes back to the
-same state can only be ended by somebody else. Then the loop stands at its lowest address, the others go on until the next thing
-has happened, and it is entered again; where nothing can happen it is a hang. When the looking begins depends on the host, what
-comes of it does not: a driver's instructions take no virtual time, however many there were. Code that gets nowhere for `patience`
-seconds of real time, and is no such loop, is ended where it stands: that is not replayable. Instructions that are counted, block
-by block (`Processor.limit`), end it at the same place in every run.
+stop, which comes before a block of code or not at all, and the code is looked at instruction by instruction, registers and
+written pages compared: a loop that comes back to the same state can only be ended by somebody else. Then the loop stands at its
+lowest address, the others go on until the next thing has happened, and it is entered again; where nothing can happen it is a
+hang. When the looking begins depends on the host, what comes of it does not: a driver's instructions take no virtual time,
+however many there were. Code that gets nowhere for `patience` seconds of real time, and is no such loop, is ended where it
+stands: that is not replayable. Instructions that are counted, block by block (`Processor.limit`), end it at the same place in
+every run.
 
 Limits: a loop that counts is no spin, and goes on to its end at once; so is one of more than 4,096 instructions.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
-from weakref import ref
+from weakref import WeakSet, ref
 
 from dirql.hosts.sys.page_table import PAGE_SHIFT
-from dirql.hosts.sys.processor import Activation, Exit
+from dirql.hosts.sys.processor import TRAP_BASE, Activation, Exit
 from dirql.hosts.sys.stacks import Stack
 from dirql.kernel.stop import Hang
 from dirql.machine.memory import PAGE_SIZE
@@ -33,6 +35,8 @@ PATIENCE = 10.0  # s of real time
 TICK = 0.05
 IDLE = 40  # ticks without a call of the driver, after which the thread ends
 LONGEST_LOOP = 4_096  # instructions
+PREFIXES = bytes((0x66, *range(0x40, 0x50)))
+PUSHF = b"\x9c"
 
 
 class Overseer:
@@ -46,6 +50,7 @@ class Overseer:
         self._held = 0  # ticks that the emulator has not come back
         self._since = 0.0
         self._seen: object = None
+        EVERYONE.add(self)
 
     # The thread that asks.
 
@@ -62,6 +67,10 @@ class Overseer:
         if thread is not None:
             thread.join()
 
+    def in_child(self) -> None:
+        """After a fork: the thread is the parent's."""
+        self._thread, self.asleep = None, True
+
     def tick(self, last: tuple[int, int]) -> tuple[int, int] | None:
         """(how often the emulator had run, ticks that it has been out of it): None when nothing is left to look at."""
         guest = self._guest()
@@ -70,7 +79,8 @@ class Overseer:
         runs, idle = guest.processor.runs, last[1]
         if runs & 1:
             self._held = self._held + 1 if runs == last[0] else 0
-            if self._stalled(guest) or (self._held and not self._held & self._held - 1):  # more and more seldom
+            seldom = self._held and not self._held & self._held - 1  # more and more
+            if self._stalled(guest) or (seldom and not guest.processor.slice):  # a slice ends by itself, and where it is to
                 guest.processor.stop()
             return runs, 0
         if runs == last[0]:
@@ -97,7 +107,6 @@ class Overseer:
         assert guest is not None
         processor = guest.processor
         while True:
-            processor.answered()
             who = f"cpu{guest.machine.cpu.index}"
             if processor.left < 0:
                 raise Hang("max-instructions", f"{who} has run the last instruction that --max-instructions allows")
@@ -105,18 +114,14 @@ class Overseer:
                 remedy = "mend the loop, or give --watchdog more; not replayable, since it depends on the host"
                 raise Hang("watchdog", f"{who} has not got on for {self.patience:g} s of real time: {remedy}")
             stop = self._spin(guest, stack)
-            if stop is not None:
-                return stop
-            stop = processor.go()
+            if stop is None:
+                stop = processor.go()
             if stop is not Exit.ASKED:
                 return stop
 
     def _spin(self, guest: Guest, stack: Stack) -> Exit | None:
         """Steps until the code is known not to spin (None), or has stopped by itself."""
         processor = guest.processor
-        if self._halted(guest):
-            return Exit.HALT
-        processor.forget_code()
         while True:
             lowest = self._iteration(guest)
             if lowest is None or isinstance(lowest, Exit):
@@ -158,21 +163,21 @@ class Overseer:
             processor.watch_writes(None)
 
     def _step(self, guest: Guest) -> Exit | None:
-        stop = guest.processor.step()
-        if stop is not Exit.ASKED:
-            return stop
-        return Exit.HALT if self._halted(guest) else None
-
-    def _halted(self, guest: Guest) -> bool:
-        """It stands behind a `hlt` of dirql's own."""
-        rip = guest.processor.registers[0]
-        return guest.stubs.stopped_at(rip) or guest.traps.watches(rip - 1)
+        processor = guest.processor
+        operation = guest.space.peek(processor.registers[0], 4).lstrip(PREFIXES)[:1]
+        stop = processor.step()
+        if stop is None and operation == PUSHF:  # the trap flag, bit 8, is the step's and not the driver's
+            place = guest.pages.translate(processor.registers[5] + 1, 2)
+            if place is not None and place < TRAP_BASE:
+                guest.machine.memory.view[place] &= 0xFE
+        return stop
 
     def _let_others(self, guest: Guest) -> None:
         activation = guest.processor.current
         assert activation is not None
         self.wait_for_something(guest, "spins for ever on memory that nobody changes any more")
         guest.take_over(activation)
+        guest.devices.enter(None)  # what another's instruction has done
         guest.processor.refresh()
 
     def let_time_pass(self) -> None:
@@ -202,3 +207,13 @@ def _look(overseer: ref[Overseer]) -> None:
         one = overseer()
         last = one.tick(last) if one is not None else None
         del one
+
+
+def _in_child() -> None:
+    for overseer in tuple(EVERYONE):
+        overseer.in_child()
+
+
+EVERYONE: WeakSet[Overseer] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -1,7 +1,8 @@
 """The CPU emulator behind a few methods. This module alone imports Unicorn.
 
 One emulator serves all processors: `take_over` gives it to an activation, whose registers are saved only when another wants
-it. It stops at a `hlt` (every import stub is one), at a register access that is not allowed yet, at a fault. Nothing
+it. It stops at a `hlt` (every import stub is one), at a register access that is not allowed yet, at a fault, and before a block
+where another thread has asked for it: each is noted by what saw it, none is told from another by its address. Nothing
 here calls into a driver or switches stacks while the emulator runs: a callback notes what it saw and stops it.
 
 Limits: what Unicorn 2.1 does not execute (AVX) is an invalid instruction. `rdmsr`, `lgdt` and their kind act on the
@@ -14,20 +15,23 @@ import ctypes
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import unicorn
 from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import uclib
 
+from dirql.hosts.sys.callback_types import MMIO_READ, MMIO_WRITE, TLB_FILL, DevicePages
 from dirql.hosts.sys.page_table import PAGE_MASK, PAGE_SHIFT, PageTable, Rights
+from dirql.hosts.sys.stop_request import StopRequest
 from dirql.machine.memory import Memory
 
-__all__ = ["PLACE", "TRAP_BASE", "TRAP_SIZE", "Activation", "DevicePages", "Exit", "Processor"]
+__all__ = ["PLACE", "TRAP_BASE", "TRAP_SIZE", "Activation", "Exit", "Processor"]
 
 TRAP_BASE = 1 << 40  # physical pages that are no memory: every access to them is told
 TRAP_SIZE = 1 << 32
 FLAGS = 0x202  # interrupts on: IF is the machine's business
+TRAP_FLAG, STEPPED = 0x100, 1  # EFLAGS.TF, and the vector of what it raises behind an instruction
 ERROR_INVALID = unicorn.unicorn_const.UC_ERR_INSN_INVALID
 
 GENERAL = ("RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15")
@@ -46,27 +50,12 @@ class Exit(IntEnum):
     FAULT = 2  # a page fault: `Processor.fault_address`, `fault_access`
     INTERRUPT = 3  # int n, or an exception that the instruction raised: `Processor.vector`
     INVALID = 4  # no such instruction
-    ASKED = 5  # somebody called `stop`
+    ASKED = 5  # before a block, since somebody called `stop` or `limit` was reached
     BLOCK = 6  # before a block that `new_block` wants to see changed
     SLICE = 7  # so many instructions were run, or memory is to be accessed: see `slice_by`
 
 
 HALT, DEVICE, ASKED, SLICE = Exit.HALT, Exit.DEVICE, Exit.ASKED, Exit.SLICE  # an enumeration's member is looked up slowly
-
-
-class DevicePages(Protocol):
-    """Who is asked before an access to a trapped page: while there is a `current` one it is asked what the instruction reads and
-    whether it has written, piece by piece; else the processor stops. Neither may touch a device."""
-
-    @property
-    def current(self) -> object:
-        """What the instruction that the processor is to enter again has done already."""
-
-    def read(self, offset: int, size: int) -> int | None:
-        """The value, when the instruction that reads has it already; None stops the processor."""
-
-    def write(self, offset: int, size: int, value: int) -> bool:
-        """True when the instruction's write was done already; False stops the processor."""
 
 
 class Activation:
@@ -85,10 +74,6 @@ class Activation:
         self.nested = 0  # how many calls of the driver lie around it
 
 
-# Unicorn's own callback types, without its wrapper's layer around them: a fill is asked for at each register access.
-MMIO_READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p)
-TLB_FILL = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int, ctypes.c_size_t, ctypes.c_void_p)
-MMIO_WRITE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p)
 FILLED = ctypes.c_uint64 * 2  # physical address, rights
 PAGEABLE = int(Rights.PAGEABLE)
 RIGHT_OF = {16: 1, 17: 2, 18: 4}  # of UC_MEM_READ, UC_MEM_WRITE, UC_MEM_FETCH
@@ -121,6 +106,9 @@ class Processor:
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._port_in, None, 1, 0, x86.UC_X86_INS_IN)
         self._uc.hook_add(unicorn.UC_HOOK_INSN, self._port_out, None, 1, 0, x86.UC_X86_INS_OUT)
         self._uc.hook_add(unicorn.UC_HOOK_EDGE_GENERATED, self._translated)
+        self._request = request = StopRequest(uclib.uc_emu_stop)
+        uclib.uc_hook_add(self._uc._uch, ctypes.byref(ctypes.c_size_t()), unicorn.UC_HOOK_BLOCK, request.hook,
+                          ctypes.c_void_p(ctypes.addressof(request)), ctypes.c_uint64(1), ctypes.c_uint64(0))
         self._fill_callback = TLB_FILL(self._fill)
         uclib.uc_hook_add(self._uc._uch, ctypes.byref(ctypes.c_size_t()), unicorn.UC_HOOK_TLB_FILL, self._fill_callback, 0,
                           ctypes.c_uint64(1), ctypes.c_uint64(0))
@@ -133,7 +121,7 @@ class Processor:
         self.vector = -1
         self.fault_address = self.fault_access = 0
         self._event: Exit | None = None  # what a callback saw
-        self._asked = self._faulted = False
+        self._faulted = False
         self.runs = 0  # how often `go` was entered and left
         self._written: set[int] | None = None
         self.left = 0  # instructions, where they are limited
@@ -162,6 +150,9 @@ class Processor:
         self._put = [partial(write, engine, *out.arguments(place, 1)) for place in range(out.count)]
         self._enter = partial(write, engine, *self._in.arguments())
         self._save, self._restore = partial(save, engine), partial(restore, engine)
+        flags = Registers("EFLAGS")
+        self._flags = flags.values
+        self._get_flags, self._put_flags = partial(read, engine, *flags.arguments()), partial(write, engine, *flags.arguments())
 
     # Activations.
 
@@ -220,12 +211,14 @@ class Processor:
         event = self._event
         if event is not None:
             self._event = None
+            self._request.taken = 0
             return event
         if error:
             return self._failed(error)
-        return ASKED if self._asked else HALT
+        return ASKED if self._request.taken and self._request.answered() else HALT
 
     def _failed(self, error: int) -> Exit:
+        self._request.taken = 0
         if self._faulted:
             self._faulted = False
             return Exit.FAULT
@@ -247,17 +240,25 @@ class Processor:
         return {name.lower(): self.register(name) for name in (*GENERAL, "RIP", "EFLAGS")}
 
     def stop(self) -> None:
-        """From another thread: `go` returns soon, as a rule with ASKED."""
-        self._asked = True
-        self._uc.emu_stop()
+        """From any thread, at any moment: this `go`, or the next, returns ASKED before its next block."""
+        self._request.asked = 1
 
-    def step(self) -> Exit:
-        """`go`, for about one instruction."""
-        self._asked, self._count.value = True, 1
-        try:
-            return self.go()
-        finally:
-            self._asked, self._count.value = False, self.slice
+    def step(self) -> Exit | None:
+        """One instruction, or one round of a repeated one: None; or what stopped it before it was done."""
+        while True:
+            self._set_trap_flag(TRAP_FLAG)
+            stop = self.go()
+            self._set_trap_flag(0)
+            if stop is Exit.INTERRUPT and self.vector == STEPPED:
+                self.vector = -1
+                return None
+            if stop is not ASKED or self.left < 0:
+                return stop
+
+    def _set_trap_flag(self, value: int) -> None:
+        self._get_flags()
+        self._flags[0] = self._flags[0] & ~TRAP_FLAG | value
+        self._put_flags()
 
     def slice_by(self, instructions: int) -> None:
         """Stop after every so many instructions, or (0) before every instruction that accesses memory: with HALT after
@@ -288,10 +289,6 @@ class Processor:
                 self._passes, self._event = rip, SLICE
                 uc.emu_stop()
 
-    def answered(self) -> None:
-        """After ASKED."""
-        self._asked = False
-
     def watch_writes(self, pages: set[int] | None) -> None:
         """From now on the numbers of pages that are written go into `pages`."""
         self._written = pages
@@ -305,7 +302,7 @@ class Processor:
         def count(uc: Any, address: int, size: int, _: Any) -> None:
             self.left -= length(address, size)
             if self.left < 0:
-                self._asked = True
+                self._event = ASKED
                 uc.emu_stop()
 
         self._uc.hook_add(unicorn.UC_HOOK_BLOCK, count)

@@ -110,4 +110,17 @@ static __inline NTSTATUS PrepareCard(WDFDEVICE Device, WDFCMRESLIST Raw, WDFCMRE
     return card->Registers != NULL ? STATUS_SUCCESS : STATUS_DEVICE_CONFIGURATION_ERROR;
 }
 
+/* Lets programs open the card as \\.\Jobs and read from it, one read at a time. */
+static __inline NTSTATUS ServeReads(WDFDEVICE Device, PFN_WDF_IO_QUEUE_IO_READ Read)
+{
+    DECLARE_CONST_UNICODE_STRING(name, L"\\DosDevices\\Jobs");
+    WDF_IO_QUEUE_CONFIG queue;
+    NTSTATUS status;
+
+    WDF_IO_QUEUE_CONFIG_INIT_DEFAULT_QUEUE(&queue, WdfIoQueueDispatchSequential);
+    queue.EvtIoRead = Read;
+    status = WdfIoQueueCreate(Device, &queue, WDF_NO_OBJECT_ATTRIBUTES, WDF_NO_HANDLE);
+    return NT_SUCCESS(status) ? WdfDeviceCreateSymbolicLink(Device, &name) : status;
+}
+
 #endif

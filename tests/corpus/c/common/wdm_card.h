@@ -57,8 +57,9 @@ NTSTATUS NTAPI AddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT PhysicalDev
 {
     PDEVICE_OBJECT self;
     CARD *card;
-    NTSTATUS status = IoCreateDevice(DriverObject, sizeof(CARD), NULL, FILE_DEVICE_UNKNOWN, FILE_DEVICE_SECURE_OPEN, FALSE, &self);
+    NTSTATUS status;
 
+    status = IoCreateDevice(DriverObject, sizeof(CARD), NULL, FILE_DEVICE_UNKNOWN, FILE_DEVICE_SECURE_OPEN, FALSE, &self);
     if (!NT_SUCCESS(status)) {
         return status;
     }
@@ -78,7 +79,8 @@ static NTSTATUS StartCard(CARD *Card, PCM_RESOURCE_LIST Translated)
     for (i = 0; i < list->Count && Card->Registers == NULL; i++) {
         if (list->PartialDescriptors[i].Type == CmResourceTypeMemory) {
             Card->Length = list->PartialDescriptors[i].u.Memory.Length;
-            Card->Registers = MmMapIoSpaceEx(list->PartialDescriptors[i].u.Memory.Start, Card->Length, PAGE_READWRITE | PAGE_NOCACHE);
+            Card->Registers = MmMapIoSpaceEx(list->PartialDescriptors[i].u.Memory.Start, Card->Length,
+                                             PAGE_READWRITE | PAGE_NOCACHE);
         }
     }
     return Card->Registers != NULL ? Start(Card) : STATUS_INSUFFICIENT_RESOURCES;

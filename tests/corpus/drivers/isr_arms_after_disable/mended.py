@@ -33,6 +33,7 @@ class Card(wdf.Device):
         self.registers.write_register_ulong(CONTROL, 1)
 
     def evt_device_d0_exit(self, target_state):
+        self.kernel.ke_flush_queued_dpcs()
         self.registers.write_register_ulong(CONTROL, 0)
         self.registers.read_register_ulong(CONTROL)  # no more DMA from here on
 

@@ -1,14 +1,14 @@
-"""The ISR waits for a bit to go to 0: a card that was pulled out reads as all ones, for ever."""
+"""The ISR waits for a bit to go to 0: a card that was pulled out is busy for ever, and its mail is number 0xFFFFFFFF."""
 
 from dirql import wdf
 
 STATUS, MAIL, SEEN = 0x00, 0x04, 0x08
-BUSY = 1
+BUSY, GONE = 1, 0xFFFFFFFF
 
 
 class Card(wdf.Device):
     def evt_device_prepare_hardware(self, raw, translated):
-        self.registers, self.mail = None, 0
+        self.registers, self.letters = None, [0] * 16
         for one_raw, one in zip(raw, translated, strict=True):
             if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
                 self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
@@ -23,14 +23,16 @@ class Card(wdf.Device):
         self.kernel.ke_flush_queued_dpcs()
 
     def isr(self, interrupt, message_id):
-        while self.registers.read_register_ulong(STATUS) & BUSY:
-            pass  # the mail is there a little after the message
-        self.mail = self.registers.read_register_ulong(MAIL)
+        for _ in range(100):  # the mail is there a little after the message
+            if not self.registers.read_register_ulong(STATUS) & BUSY:
+                break
+        self.last = self.registers.read_register_ulong(MAIL)
         interrupt.queue_dpc_for_isr()
         return True
 
     def dpc(self, interrupt, device):
-        self.registers.write_register_ulong(SEEN, self.mail)
+        self.letters[self.last] += 1
+        self.registers.write_register_ulong(SEEN, self.last)
 
 
 class Driver(wdf.Driver):

@@ -26,11 +26,13 @@ class Card(wdf.Device):
         return True
 
     def dpc(self, interrupt, device):
-        self.timer.start(50_000)  # some more may come: all at once then
+        self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
+        self.timer.start(50_000)  # a look at what comes late
 
     def collect(self, timer):
-        if self.registers.read_register_ulong(STATUS):
-            self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
+        for _ in range(4):
+            if self.registers.read_register_ulong(STATUS):
+                self.registers.write_register_ulong(TAKE, 0xFFFFFFFF)
 
 
 class Driver(wdf.Driver):

@@ -1,4 +1,4 @@
-/* STATUS_CANCELLED: EvtRequestCancel completes it, and waits for the lock to do so, which is why the handle is still good here. */
+/* STATUS_CANCELLED: EvtRequestCancel completes it. It waits for the lock first, so that the handle is still good here. */
 #include "../../common/card.h"
 
 #define READ_QUEUE 1 /* the card's queue that brings what is read */
@@ -76,10 +76,8 @@ NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST Resources
 
 NTSTATUS NTAPI EvtDriverDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
 {
-    DECLARE_CONST_UNICODE_STRING(name, L"\\DosDevices\\Jobs");
     WDF_PNPPOWER_EVENT_CALLBACKS callbacks;
     WDF_OBJECT_ATTRIBUTES attributes;
-    WDF_IO_QUEUE_CONFIG queue;
     WDFDEVICE device;
     READS *reads = NULL;
     NTSTATUS status;
@@ -96,13 +94,5 @@ NTSTATUS NTAPI EvtDriverDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
         attributes.ParentObject = device;
         status = WdfSpinLockCreate(&attributes, &reads->Lock);
     }
-    if (NT_SUCCESS(status)) {
-        WDF_IO_QUEUE_CONFIG_INIT_DEFAULT_QUEUE(&queue, WdfIoQueueDispatchSequential);
-        queue.EvtIoRead = EvtIoRead;
-        status = WdfIoQueueCreate(device, &queue, WDF_NO_OBJECT_ATTRIBUTES, WDF_NO_HANDLE);
-    }
-    if (NT_SUCCESS(status)) {
-        status = WdfDeviceCreateSymbolicLink(device, &name);
-    }
-    return status;
+    return NT_SUCCESS(status) ? ServeReads(device, EvtIoRead) : status;
 }

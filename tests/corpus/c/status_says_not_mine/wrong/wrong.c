@@ -1,4 +1,4 @@
-/* An ISR for a line, used for messages: it clears the bits of another message too, whose ISR then says that it was not its card. */
+/* An ISR for a line, used for messages: it clears the bits of another message too, whose ISR then says it was not its own. */
 #include "../../common/card.h"
 
 #define CAUSE 0x20 /* tests/corpus/cards/steered.py */

@@ -1,8 +1,8 @@
-"""EvtDeviceD0Entry programs the lower half of the buffer's address only, which is all of it on machines with less than 4 GiB."""
+"""It is told the bytes."""
 
 from dirql import wdf
 
-CONTROL, BASE_LOW = 0x00, 0x08
+CONTROL, BASE_LOW, BASE_HIGH, COUNT = 0x00, 0x08, 0x0C, 0x10
 
 
 class Card(wdf.Device):
@@ -14,12 +14,14 @@ class Card(wdf.Device):
             elif one.is_message:
                 config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
                 wdf.Interrupt.create(self, config)
+        count = self.registers.read_register_ulong(COUNT)
         self.enabler = wdf.DmaEnabler.create(self, wdf.DmaEnablerConfig(wdf.DmaProfile.ScatterGather64, 4096))
-        self.buffer = wdf.CommonBuffer.create(self.enabler, 4096)
+        self.buffer = wdf.CommonBuffer.create(self.enabler, count * 16)  # bytes of a report
 
     def evt_device_d0_entry(self, previous_state):
         address = self.buffer.get_aligned_logical_address()
         self.registers.write_register_ulong(BASE_LOW, address & 0xFFFFFFFF)
+        self.registers.write_register_ulong(BASE_HIGH, address >> 32)
         self.registers.write_register_ulong(CONTROL, 1)
 
     def evt_device_d0_exit(self, target_state):

@@ -1,8 +1,8 @@
-"""It programs both halves."""
+"""WdfCommonBufferCreate is told how many reports the card writes, not how many bytes: the card writes on behind the buffer."""
 
 from dirql import wdf
 
-CONTROL, BASE_LOW, BASE_HIGH = 0x00, 0x08, 0x0C
+CONTROL, BASE_LOW, BASE_HIGH, COUNT = 0x00, 0x08, 0x0C, 0x10
 
 
 class Card(wdf.Device):
@@ -14,8 +14,9 @@ class Card(wdf.Device):
             elif one.is_message:
                 config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
                 wdf.Interrupt.create(self, config)
+        count = self.registers.read_register_ulong(COUNT)
         self.enabler = wdf.DmaEnabler.create(self, wdf.DmaEnablerConfig(wdf.DmaProfile.ScatterGather64, 4096))
-        self.buffer = wdf.CommonBuffer.create(self.enabler, 4096)
+        self.buffer = wdf.CommonBuffer.create(self.enabler, count)
 
     def evt_device_d0_entry(self, previous_state):
         address = self.buffer.get_aligned_logical_address()
