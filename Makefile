@@ -24,7 +24,7 @@ test: $(READY)
 	@failed=0; \
 	$(BIN)/ruff check . || failed=1; \
 	$(BIN)/mypy --strict src || failed=1; \
-	$(BIN)/python -m pytest -n 2 -q || failed=1; \
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q || failed=1; \
 	exit $$failed
 
 setup: $(READY)

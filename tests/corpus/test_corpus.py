@@ -65,6 +65,8 @@ def test_the_usual_order_shows_a_broken_rule_and_hides_a_wrong_order(case: Case)
 
 
 def test_a_search_finds_the_wrong_order(case: Case) -> None:
+    if case.told["kind"] == "rule":
+        return
     rule = case.told["rules"][0]
     found: set[str] = set()
     for name in ("pct", "random"):
