@@ -180,7 +180,7 @@ class Forked:
             result = problem
         try:
             told = pickle.dumps(result)
-        except Exception:
+        except (pickle.PicklingError, AttributeError, TypeError):  # what an exception carries; its words can be told
             told = pickle.dumps(UsageError(str(result)))
         with open(write, "wb") as pipe:
             pipe.write(told)
