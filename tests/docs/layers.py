@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scenario":  {"build", "device", "errors", "files", "hosts", "kernel", "machine", "ntstatus", "pci", "pnp", "report",
                   "system",
                   "wdf"},
-    "explore":   {"errors", "findings", "kernel", "machine", "ntstatus", "pci", "pnp", "scenario", "system", "trace", "wdf"},
+    "explore":   {"errors", "findings", "kernel", "layout", "machine", "ntstatus", "pci", "pnp", "scenario", "system", "trace", "wdf"},
     "bench":     {"build", "device", "errors", "explore", "files", "hosts", "kernel", "machine", "ntstatus", "pci", "pnp",
                   "scenario", "system", "wdf"},
     "check":     {"build", "errors", "facts", "files", "hosts"},

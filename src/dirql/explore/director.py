@@ -68,19 +68,23 @@ class Director:
     def choose(self, point: Point) -> Option:
         """One of `point.options`."""
         tactic = self.tactic
+        kind, options, current, yielding = point
         if not self.interleaves or tactic is None:
-            return point.options[0]
-        options = _numbered(point, self._leader if self._lead >= FAIR else "")
-        if self._offered and point.kind == "step":
+            return options[0]
+        if len(options) > 1:
+            options = _numbered(options, current, yielding, self._leader if self._lead >= FAIR else "")
+        if self._offered and kind == "step":
             options = [*options, *self._offered]
         if len(options) == 1:
-            if point.kind == "step":
+            if kind == "step":
                 tactic.forced(options[0].id)
             return options[0]
         ids = tuple([option.id for option in options])
-        option = options[self._take(tactic, point.kind, ids, ids[0] == point.current)]
-        self._lead = self._lead + 1 if option.id == self._leader else 0
-        self._leader = option.id
+        option = options[self._take(tactic, kind, ids, ids[0] == current)]
+        if option.id == self._leader:
+            self._lead += 1
+        else:
+            self._leader, self._lead = option.id, 0
         return option
 
     def pick(self, kind: str, ids: tuple[str, ...]) -> int:
@@ -107,15 +111,19 @@ class Director:
         self._step = step
 
 
-def _numbered(point: Point, leader: str) -> Sequence[Option]:
-    options, current = point.options, point.current
-    if len(options) == 1:
+def _numbered(options: Sequence[Option], current: str | None, yielding: frozenset[str], leader: str) -> Sequence[Option]:
+    if yielding or leader:
+        options = [option for option in options if option.id != leader and option.id not in yielding] or options
+    passed = 0
+    for option in options:
+        if option.id == current:
+            break
+        passed += isinstance(option.what, Cpu)
+    else:
         return options
-    if point.yielding or leader:
-        options = [option for option in options if option.id != leader and option.id not in point.yielding] or options
-    if current is None or options[0].id == current:
+    if not passed:
         return options
-    place = next((i for i, option in enumerate(options) if option.id == current), 0)
-    passed = [option for option in options[:place] if isinstance(option.what, Cpu)]  # it may run on past slower processors
+    place = options.index(option)
+    behind = [option for option in options[:place] if isinstance(option.what, Cpu)]  # it may run on past slower processors
     due = [option for option in options[:place] if not isinstance(option.what, Cpu)]
-    return [*due, options[place], *passed, *options[place + 1 :]]
+    return [*due, options[place], *behind, *options[place + 1 :]]

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from ctypes import Array, _SimpleCData, addressof, memmove
 from dataclasses import is_dataclass
+from enum import Enum
 from functools import partial
 from mmap import mmap
 from types import (
@@ -37,6 +38,8 @@ from typing import Any
 from weakref import ProxyType, ReferenceType
 
 from greenlet import greenlet
+
+from dirql.layout import Register
 
 __all__ = ["CannotRewind", "Snapshot"]
 
@@ -105,11 +108,13 @@ class Snapshot:
                     yield vars(one)
                 return
             case FunctionType():
-                if self._own(one.__module__ or ""):
-                    yield one.__globals__
-                yield from one.__closure__ or ()
-                yield from one.__defaults__ or ()
-                yield from (one.__kwdefaults__ or {}).values()
+                yield from self._function(one)
+                return
+            case MethodType():
+                yield from (one.__self__, one.__func__)
+                return
+            case Enum():
+                yield one.value
                 return
             case CellType():
                 yield from self._cell(one)
@@ -134,12 +139,14 @@ class Snapshot:
                 yield from gc.get_referents(one)
             case io.IOBase() | Iterator():
                 raise CannotRewind(f"{type(one).__qualname__} {one!r:.80}")
+        frozen = isinstance(one, Register) or (is_dataclass(one) and getattr(type(one), PARAMETERS).frozen)
         attributes = getattr(one, "__dict__", None)
         if isinstance(attributes, dict):
             self._kept[id(attributes)] = attributes
-            self._attributes.append((attributes, dict(attributes)))
+            if not frozen:
+                self._attributes.append((attributes, dict(attributes)))
             yield from attributes.values()
-        yield from self._slotted(one)
+        yield from self._slotted(one, frozen)
 
     def _dict(self, one: dict[Any, Any]) -> None:
         if one:  # an empty one needs the same; kept apart only for its length
@@ -147,12 +154,20 @@ class Snapshot:
         else:
             self._slots.append((_clear, one, None))
 
-    def _slotted(self, one: object) -> Iterator[object]:
+    def _function(self, one: FunctionType) -> Iterator[object]:
+        if self._own(one.__module__ or ""):
+            yield one.__globals__
+            yield vars(one)
+        yield from one.__closure__ or ()
+        yield from one.__defaults__ or ()
+        yield from (one.__kwdefaults__ or {}).values()
+
+    def _slotted(self, one: object, frozen: bool) -> Iterator[object]:
+        """`frozen` as `Register` is too: which bytes it is a view of."""
         cls = type(one)
         if cls not in self._members:
             slotted = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]
             self._members[cls] = [m for names in slotted for m in names.values() if isinstance(m, MemberDescriptorType)]
-        frozen = is_dataclass(cls) and getattr(cls, PARAMETERS).frozen
         for member in self._members[cls]:
             try:
                 value = member.__get__(one, cls)

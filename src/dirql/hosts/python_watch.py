@@ -66,22 +66,14 @@ class Hooks:
         """It looks no more; the class is as it was once nobody does."""
         self.watches = [known for known in self.watches if known() not in (watch, None)]
         for name, before in self.before.items() if not self.watches else ():
-            if before is MISSING:
-                delattr(self.class_, name)
-            else:
+            if before is not MISSING:
                 setattr(self.class_, name, before)
+            elif name in vars(self.class_):
+                delattr(self.class_, name)
 
     def install(self) -> None:
-        """On the class."""
-        get, set_, delete, hooks, changing = self.get, self.set, self.delete, self, self.changing
-
-        def __getattribute__(self: Any, name: str) -> Any:
-            changes = name in changing
-            if (changes or hooks.everything) and name not in hooks.owned:
-                watch = hooks.running()
-                if watch is not None and is_data(self, name) and by_driver(sys._getframe(1)):
-                    watch.touch(self, name, False, changes)
-            return get(self, name)
+        """On the class; on reads only where somebody wants to know of one."""
+        set_, delete, hooks = self.set, self.delete, self
 
         def __setattr__(self: Any, name: str, value: Any) -> None:
             if not by_driver(sys._getframe(1)):
@@ -98,9 +90,25 @@ class Hooks:
                 watch.touch(self, name, True, True)
             delete(self, name)
 
-        __getattribute__.__dict__["hooks"] = hooks
-        for name, hook in zip(NAMES, (__getattribute__, __setattr__, __delattr__), strict=True):
+        __setattr__.__dict__["hooks"] = hooks
+        for name, hook in (("__setattr__", __setattr__), ("__delattr__", __delattr__)):
             setattr(self.class_, name, hook)
+        if self.changing:
+            self.install_reads()
+
+    def install_reads(self) -> None:
+        """Every attribute's access is slower from here on."""
+        get, hooks, changing = self.get, self, self.changing
+
+        def __getattribute__(self: Any, name: str) -> Any:
+            changes = name in changing
+            if (changes or hooks.everything) and name not in hooks.owned:
+                watch = hooks.running()
+                if watch is not None and is_data(self, name) and by_driver(sys._getframe(1)):
+                    watch.touch(self, name, False, changes)
+            return get(self, name)
+
+        setattr(self.class_, NAMES[0], __getattribute__)
 
 
 NAMES = ("__getattribute__", "__setattr__", "__delattr__")
@@ -134,13 +142,15 @@ class PythonWatch:
             return
         self._known.add(class_)
         if is_drivers(class_):
-            hooks: Hooks | None = getattr(class_.__getattribute__, "hooks", None)
+            hooks: Hooks | None = getattr(class_.__setattr__, "hooks", None)
             if hooks is None:
                 hooks = Hooks(class_)
                 hooks.install()
             if hooks.add(self):
-                hooks.everything = hooks.everything or self.machine.watch is not None
                 self._hooks.append(hooks)
+                if self.machine.watch is not None and not hooks.everything:
+                    hooks.everything = True
+                    hooks.install_reads()
 
     def rest(self) -> None:
         """The system is shut down: nothing more is looked at."""

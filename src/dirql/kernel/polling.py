@@ -49,7 +49,7 @@ class Polling:
             return
         total = self._first + self._reads
         rounds = total // (GONE if port.removed and self._only_reads(cpu.now) else ROUND)
-        events = [event for event, _ in machine.agenda.open()]
+        events = machine.agenda.open()
         if rounds < 2 or any(not event.recurring for event in events) or (events and rounds < PERIODIC):
             return
         times = f"{total:,} reads in a row gave {value:#x}"

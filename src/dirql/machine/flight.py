@@ -45,8 +45,8 @@ class Landable(Protocol):
     def due(self) -> int:
         """When its next event lands if nobody chooses otherwise."""
 
-    def window(self) -> tuple[int, int] | None:
-        """[earliest, latest] at which its next event may land; None when nothing is left of it."""
+    def window(self) -> tuple[int, int, int] | None:
+        """(earliest, due, latest): when its next event may land; None when nothing is left of it."""
 
 
 class Agenda:
@@ -78,10 +78,10 @@ class Agenda:
             clock.time = before
         return time
 
-    def open(self) -> list[tuple[Landable, tuple[int, int]]]:
-        """Every lane or timer that has something to land, once each, earliest first, with its window."""
+    def open(self) -> list[Landable]:
+        """Every lane or timer that has something to land, once each, earliest first."""
         waiting = dict.fromkeys([what for _, _, what in sorted(self.heap)])
-        return [(what, window) for what in waiting if (window := what.window()) is not None]
+        return [what for what in waiting if what.window() is not None]
 
 
 class Lane:
@@ -154,12 +154,12 @@ class Lane:
         """When the head lands."""
         return self.queue[0][0]
 
-    def window(self) -> tuple[int, int] | None:
+    def window(self) -> tuple[int, int, int] | None:
         """The head may land from when it was posted until twice its flight, or the agenda's latitude after its time."""
         if not self.queue:
             return None
-        time = self.queue[0][0]
-        return time - self.flight, time + max(self.flight, self._agenda.latitude)
+        time, flight, latitude = self.queue[0][0], self.flight, self._agenda.latitude
+        return time - flight, time, time + (latitude if latitude > flight else flight)
 
 
 class Timer:
@@ -198,6 +198,6 @@ class Timer:
         """When it fires."""
         return self.time
 
-    def window(self) -> tuple[int, int] | None:
+    def window(self) -> tuple[int, int, int] | None:
         """[due, due + slack], or None once cancelled or landed."""
-        return None if self._action is None else (self.time, self.time + self.slack)
+        return None if self._action is None else (self.time, self.time, self.time + self.slack)

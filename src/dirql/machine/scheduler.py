@@ -9,17 +9,18 @@ by more than `Costs.lead`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Protocol
 
 from greenlet import getcurrent, greenlet
 
 from dirql.errors import UsageError
-from dirql.machine.chooser import Chooser, Option, Point
+from dirql.machine.chooser import Chooser, Point
 from dirql.machine.cpu import Cpu
 from dirql.machine.flight import FOREVER, Agenda, Landable
+from dirql.machine.openings import Openings
 from dirql.machine.watch import Watch
 
 __all__ = ["Scheduler"]
@@ -28,7 +29,6 @@ STEPS = 5_000_000  # that a run without an end may take
 GRACE = 100  # expirations of periodic timers, when nothing else is left
 NOBODY: frozenset[str] = frozenset()
 HIGHEST = 12  # no device's interrupt is taken at this IRQL or above
-REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
 
 
 class Runs(Protocol):
@@ -39,14 +39,6 @@ class Runs(Protocol):
 
     def come_to_rest(self) -> None:
         """None does any more."""
-
-
-class _Processors(dict[Cpu, Option]):
-    """Their options, made once."""
-
-    def __missing__(self, cpu: Cpu) -> Option:
-        option = self[cpu] = Option(f"cpu{cpu.index}", cpu)
-        return option
 
 
 class Scheduler:
@@ -64,8 +56,7 @@ class Scheduler:
         self.new_stack: Callable[[], greenlet] = lambda: greenlet(None)  # the kernel's idle loop, on a stack of its own
         self.spare_stacks: list[greenlet] = []
         self.machine = machine
-        self._cpu_options = _Processors()
-        self._event_options: dict[Landable, Option] = {}
+        self._openings = Openings(agenda, self.ready)
         self._outside: greenlet | None = None
         self._until = FOREVER
         self._enough = self._grace_is_over
@@ -181,7 +172,7 @@ class Scheduler:
         if not self.ready and not self.agenda.heap:
             return []
         waiting = [f"cpu{index}" for _, index, _ in sorted(self.ready)]
-        return waiting + [what.name for what, _ in self.agenda.open() if not what.recurring]
+        return waiting + [what.name for what in self.agenda.open() if not what.recurring]
 
     @property
     def running(self) -> bool:
@@ -243,73 +234,32 @@ class Scheduler:
         return heap[0][2].recurring and all(what.recurring for _, _, what in heap) and self._enough()
 
     def _ask(self, current: Cpu | None) -> Cpu | None:
-        ready = self.ready
+        ready, openings = self.ready, self._openings
+        mine = openings.of[current] if current is not None else None
         while True:
-            options = self._options()
+            options = openings.options(self._until, self._only_recurs)
             self._steps -= 1
             if not options or self._steps < 0:
                 return None
-            mine = self._cpu_options[current] if current is not None else None
-            now = mine.id if mine is not None and mine in options else None
             spinning = NOBODY
             for _, _, cpu in ready:
                 if cpu.spinning_on is not None and cpu.spinning_on.owner is not None:
-                    spinning |= {self._cpu_options[cpu].id}
+                    spinning |= {openings.of[cpu].id}
+            now = mine.id if mine is not None and mine in options else None
             what = self.chooser.choose(Point("step", options, now, spinning)).what
             if isinstance(what, Cpu):
-                ready.remove((what.now, what.index, what))
-                heapify(ready)
+                ready.remove((what.now, what.index, what))  # sorted as it was left, it stays a heap
                 return what
             self._land(what)
 
-    def _options(self) -> Sequence[Option]:
-        """What may happen next: an event whose window is open before every other one closes, and a processor whose clock
-        has not passed that: what must have landed by then has landed."""
-        ready, until, heap = sorted(self.ready), self._until, self.agenda.heap
-        last = FOREVER
-        events: list[tuple[Landable, int]] = []  # each with the earliest that it may land
-        if heap:
-            seen: set[Landable] = set()
-            for time, _, event in sorted(heap):
-                if time > last + self.agenda.flight:
-                    break  # it opens after another has closed
-                window = event.window() if event not in seen else None
-                if window is not None:
-                    seen.add(event)
-                    earliest, latest = window
-                    events.append((event, earliest))
-                    if latest < last:
-                        last = latest
-        if not events:
-            return [self._cpu_options[cpu] for now, _, cpu in ready if now <= until]
-        processors = [entry for entry in ready if entry[0] <= last and entry[0] <= until]
-        bound = min(last, processors[0][0] + REACH) if processors else last
-        if not processors and self._only_recurs():
-            return []
-        timed = [(event.due(), 0, place, self._event_option(event)) for place, (event, earliest) in enumerate(events)
-                 if earliest <= bound and event.due() <= until]  # fmt: skip
-        timed += [(now, 1, index, self._cpu_options[cpu]) for now, index, cpu in processors]
-        timed.sort()
-        return [option for _, _, _, option in timed]
-
-    def _event_option(self, event: Landable) -> Option:
-        """Of several of one name the second that came is `name#2`, and stays that until it has landed."""
-        known = self._event_options
-        option = known.get(event)
-        if option is None:
-            known = self._event_options = {one: option for one, option in known.items() if one.window() is not None}
-            taken = {option.id for option in known.values()}
-            id, number = f"land:{event.name}", 1
-            while id in taken:
-                number += 1
-                id = f"land:{event.name}#{number}"
-            option = known[event] = Option(id, event)
-        return option
-
     def _land(self, what: Landable) -> None:
+        heap = self.agenda.heap
+        for place, entry in enumerate(heap):
+            if entry[2] is what:
+                del heap[place]  # sorted as it was left, it stays a heap
+                break
         self.chooser.observe(what.name)
         self.agenda.clock.time = what.due()
         what.land_one()
-        heap = self.agenda.heap
         while heap and heap[0][2].window() is None:
             self.agenda.land_next()
