@@ -19,6 +19,7 @@ from dirql.scenario.values import Scenario
 __all__ = ["EXPLORE_FIGURES"]
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+CAMPAIGN = 6_000  # schedules at least: a worker takes half a second to begin
 PYTHON, IMAGE = "explore/six_jobs.toml", "edu_c/msi.toml"
 
 
@@ -45,10 +46,10 @@ def schedules_per_second(effort: Effort, example: str = PYTHON, share: int = 60)
 
 
 def two_processes(effort: Effort) -> Measured:
-    """The same campaign in this process and in two others, begun and ended in the time."""
+    """The same campaign of some seconds in this process and in two others, which begin and end in the time."""
     plan = _plan(PYTHON)
     root, _ = root_of(plan)
-    schedules = effort.messages // 4
+    schedules = max(CAMPAIGN, effort.messages // 4)
     contestants = {
         "one": Contestant(partial(_campaign, plan, root, in_process, schedules)),
         "two": Contestant(partial(_campaign, plan, root, partial(pool, 2), schedules)),

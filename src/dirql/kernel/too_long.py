@@ -2,8 +2,9 @@
 
 Time is the processor's virtual time from entry to return, with what interrupted it, as the watchdog counts it. Where a chooser
 interleaves, a processor may stand still for as long as the chooser likes: nothing is measured then.
-Limits: the watchdog looks when the routine returns; its sum over all of the time at DISPATCH_LEVEL, and the clock watchdog
-(0x101), are not modelled.
+Limits: the watchdog looks when the routine returns. Its sum over all of the time at DISPATCH_LEVEL (0x133 with parameter 1 = 1,
+after minutes) and the clock watchdog (0x101) have no model of their own: a processor that goes on for 60 s of virtual time ends
+the run as `stuck` before either would look.
 """
 
 from __future__ import annotations
