@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from dirql.hosts.sys.abi import ROUTINES
 from dirql.hosts.sys.decode import special_instructions
 from dirql.hosts.sys.processor import Exit
+from dirql.kernel.stop import Hang
 
 RET = b"\xc3"
 RESULT = 0x5566_7788 + 1 + 3 + (0x202 & 0xF00)
@@ -145,6 +147,29 @@ def test_no_addition_is_made_twice_while_another_thread_asks_for_stops(world: An
     done.set()
     thread.join()
     assert (world.number(counter), world.number(counter + 8)) == (20_000, 20_000)
+
+
+def test_a_loop_of_calls_that_nothing_interrupts_is_a_hang_at_the_same_place_in_every_run(
+    make_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dirql.hosts.sys.guest.MANY", 64)
+    monkeypatch.setattr("dirql.system.STEPS", 640)
+    told = []
+    for world in (make_world(), make_world()):
+        routine = world.guest.stubs.address("ntoskrnl!KeQueryActiveGroupCount", ROUTINES["ntoskrnl!KeQueryActiveGroupCount"])
+        with pytest.raises(Hang) as caught:  # sub rsp, 0x28; mov rbx, rcx; again: call rbx; jmp again
+            world.run(b"\x48\x83\xec\x28\x48\x89\xcb\xff\xd3\xeb\xfc", routine)
+        told.append((caught.value.rule, caught.value.why, world.system.machine.cpus[0].now))
+    assert told[0] == told[1]
+    assert told[0][0] == "stuck" and " of virtual time a processor still goes on and on: cpu0, call" in told[0][1]
+
+
+def test_a_callback_of_many_calls_that_ends_is_none(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dirql.hosts.sys.guest.MANY", 64)
+    routine = world.guest.stubs.address("ntoskrnl!KeQueryActiveGroupCount", ROUTINES["ntoskrnl!KeQueryActiveGroupCount"])
+    # push rbx; push rsi; sub rsp, 0x28; mov rbx, rcx; mov rsi, rdx; again: call rbx; dec rsi; jnz again; …; ret
+    code = b"\x53\x56\x48\x83\xec\x28\x48\x89\xcb\x48\x89\xd6\xff\xd3\x48\xff\xce\x75\xf9\x48\x83\xc4\x28\x5e\x5b" + RET
+    assert world.run(code, routine, 1_000) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this host cannot fork")

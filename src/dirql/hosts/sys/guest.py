@@ -58,6 +58,7 @@ KERNEL_FRAMES = 0x200  # of stack, between a call of the driver's and one back i
 MOST_NESTED = 40  # calls into the driver on one stack, each made from within the one before: what 24 KiB have room for
 HOME = 0x28  # from RSP on entry to the fifth argument
 KPCR_SIZE = 0x1000
+MANY = 1 << 16  # stops of one callback's code, for a routine mostly, that count as so many steps of the scheduler's
 SLICES = 1_000  # in a row without a call or a register access, after which code may be waiting for memory to change
 HANDLES = 0xFFFF_E000_0000_0000  # where nothing is mapped: a driver that takes a handle for a pointer faults
 TOKENS = HANDLES + (1 << 40)  # of opaque structures that are no framework objects
@@ -177,6 +178,7 @@ class Guest:
         base, thunks, returned = stubs.base, stubs.thunks, stubs.returns + 1
         access: Access | None = None
         sliced, slices, counted = processor.slice or processor.tells_memory, 0, processor.slice
+        stops, many = 0, MANY
         while True:
             if access is not None or devices.current is not None:
                 devices.enter(access)
@@ -213,6 +215,11 @@ class Guest:
             except (Raised, Landing) as event:
                 self.part(Exceptions).settle(event, activation, stack)
                 continue
+            stops += 1
+            if stops == many:  # where nothing else happens no routine comes to the scheduler, who alone ends what goes on and on
+                stops = 0
+                machine.scheduler.spend(many)
+                machine.scheduler.point(machine.cpu)
             cpu = machine.cpu
             if processor.current is not activation or activation.index != cpu.index:
                 processor.take_over(activation, cpu.index, self.kpcr[cpu.index])
