@@ -172,6 +172,19 @@ def test_a_callback_of_many_calls_that_ends_is_none(world: Any, monkeypatch: pyt
     assert world.run(code, routine, 1_000) == 1
 
 
+@pytest.mark.parametrize("how", [None, 0, 1, 3])
+def test_instructions_are_counted_once_however_often_they_are_stopped_before(make_world: Any, how: int | None) -> None:
+    world = make_world()
+    if how is not None:
+        world.guest.processor.slice_by(how)
+    world.guest.processor.limit(1_000, world.guest.decoder.count)
+    # mov eax, [rcx]; mov edx, [rcx + 4]; mov [rcx + 8], eax; mov eax, [r8]; inc eax; mov [r8], eax; ret; and the kernel's hlt
+    code = b"\x8b\x01\x8b\x51\x04\x89\x41\x08\x41\x8b\x00\xff\xc0\x41\x89\x00" + RET
+    world.run(code, world.registers(), 0, world.memory())
+    assert 1_000 - world.guest.processor.left == 8
+    assert world.accesses == [("read", 0, 4, 0), ("read", 4, 4, 0), ("write", 8, 4, 0x5566_7788)]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this host cannot fork")
 def test_a_child_process_has_nobody_who_looks_until_its_next_call(world: Any) -> None:
     world.run(RET)

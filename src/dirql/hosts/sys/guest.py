@@ -252,6 +252,8 @@ class Guest:
         if not move.writes:
             self.take_over(activation)
             self.processor.answer(value, move.register)
+        if self.processor.limited:
+            self.processor.left -= 1  # the emulator did not run it
         return rip + move.length, None  # nothing is left to be entered again
 
     def take_over(self, activation: Activation) -> None:

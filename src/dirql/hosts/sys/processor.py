@@ -124,7 +124,7 @@ class Processor:
         self._faulted = False
         self.runs = 0  # how often `go` was entered and left
         self._written: set[int] | None = None
-        self.left = 0  # instructions, where they are limited
+        self.left, self.limited = 0, False  # instructions, where they are limited
         self.slice, self.tells_memory = 0, False  # instructions that `go` may run, 0 for no limit; see `slice_by`
         self._passes = 0  # the instruction whose memory accesses are not told again
         self._spare: list[Activation] = []
@@ -144,7 +144,7 @@ class Processor:
         self._count = ctypes.c_size_t()  # instructions that `go` may run
         begin = ctypes.c_uint64.from_buffer(self.registers)  # RIP
         nothing = ctypes.c_uint64()  # no address to end at, no time limit
-        self._start = partial(library.uc_emu_start, engine, begin, nothing, nothing, self._count)
+        self._start: Callable[[], Any] = partial(library.uc_emu_start, engine, begin, nothing, nothing, self._count)
         self._stop = partial(library.uc_emu_stop, engine)
         self._look, self._look_at_rip = partial(read, engine, *out.arguments()), partial(read, engine, *out.arguments(0, 1))
         self._put = [partial(write, engine, *out.arguments(place, 1)) for place in range(out.count)]
@@ -295,16 +295,25 @@ class Processor:
         self._flush()
 
     def limit(self, instructions: int, length: Callable[[int, int], int]) -> None:
-        """Stop with ASKED, `left` below 0, after about so many; `length(address, size)` counts those of a block. To be called
-        before the first `go`: what was translated without it is not counted."""
-        self.left = instructions
+        """Stop with ASKED, `left` below 0, before the block with which it would be more; `length(address, size)` counts those of
+        a block. To be called before the first `go`: what was translated without it is not counted."""
+        self.left, self.limited, start, block = instructions, True, self._start, [0, 0]
 
         def count(uc: Any, address: int, size: int, _: Any) -> None:
+            block[:] = address, size
             self.left -= length(address, size)
             if self.left < 0:
                 self._event = ASKED
                 uc.emu_stop()
 
+        def counted() -> Any:
+            block[:] = 0, 0
+            error, rip = start(), self.register("RIP")
+            if self.left >= 0 and block[0] <= rip < sum(block):  # the rest of it was not run, and is a block of its own later
+                self.left += length(rip, sum(block) - rip)
+            return error
+
+        self._start = counted
         self._uc.hook_add(unicorn.UC_HOOK_BLOCK, count)
 
     def refresh(self) -> None:
