@@ -9,6 +9,7 @@ import pytest
 
 from dirql.build.driver import build_driver
 from dirql.device.models import MultiQueue
+from dirql.ntstatus import STATUS_INVALID_DEVICE_REQUEST
 from dirql.pnp.grant import GrantChoice
 from dirql.system import System
 from dirql.trace import Kind
@@ -16,6 +17,28 @@ from dirql.trace import Kind
 SOURCE = Path(__file__).with_name("wdm_interrupt")
 INF = Path(__file__).parents[3] / "examples" / "mqueue" / "mqueue.inf"
 VERSIONS = {"fully": "CONNECT_FULLY_SPECIFIED", "line": "CONNECT_LINE_BASED", "message": "CONNECT_MESSAGE_BASED"}
+
+BARE = """
+#include <ntddk.h>
+
+static NTSTATUS NTAPI AddDevice(PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT Pdo)
+{
+    PDEVICE_OBJECT device;
+    NTSTATUS status = IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);
+
+    if (NT_SUCCESS(status)) {
+        IoAttachDeviceToDeviceStack(device, Pdo);
+    }
+    return status;
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    UNREFERENCED_PARAMETER(RegistryPath);
+    DriverObject->DriverExtension->AddDevice = AddDevice;
+    return STATUS_SUCCESS;
+}
+"""
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +130,10 @@ def test_the_report_counts_messages_of_a_driver_without_a_framework(images: dict
     card.msix.fire(1)
     system.run()
     assert "MSI-X" in str(system.report())
+
+
+def test_a_major_function_without_a_routine_fails_its_irps(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "bare.c").write_text(BARE, "utf-8")
+    system, _, status = started(build_driver(tmp_path / "bare").image)
+    assert (status, system.stopped) == (STATUS_INVALID_DEVICE_REQUEST, None)

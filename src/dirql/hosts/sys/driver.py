@@ -16,12 +16,13 @@ from dirql.hosts.sys.driver_flags import InterruptFlag
 from dirql.hosts.sys.guest import Frame, Guest
 from dirql.hosts.sys.image import Image
 from dirql.hosts.sys.loader import LoadedImage, discard_init, load_image
-from dirql.hosts.sys.nt_structs import DRIVER_EXTENSION, DRIVER_OBJECT, UNICODE_STRING
+from dirql.hosts.sys.nt_structs import DRIVER_EXTENSION, DRIVER_OBJECT, IRP, UNICODE_STRING
 from dirql.hosts.sys.pool import Pool
 from dirql.hosts.sys.strings import unicode_string
 from dirql.hosts.sys.wdf_structs import WDF_DRIVER_GLOBALS
 from dirql.hosts.sys.wdf_values import nothing
 from dirql.hosts.sys.wdm_driver import add_device
+from dirql.hosts.sys.wdm_irps import MAJORS, WdmIrps
 from dirql.ntstatus import StatusError
 from dirql.pnp.manager import DeviceStack, DevNode
 from dirql.wdf.device_init import DeviceInit
@@ -31,6 +32,7 @@ from dirql.wdf.object import ObjectAttributes
 __all__ = ["SysDriver"]
 
 NON_PNP, NO_DISPATCH_OVERRIDE = 1, 2  # WDF_DRIVER_INIT_FLAGS
+MAJOR_FUNCTIONS = 28
 SERVICES = "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\"
 
 
@@ -127,5 +129,15 @@ class SysDriver(Driver):
         driver_object.DriverStart, driver_object.DriverSize = self.loaded.base, self.image.size
         driver_object.DriverInit = self.loaded.entry
         driver_object.DriverExtension = region.start + DRIVER_OBJECT.size
+        refuse = self.guest.stubs.address("ntoskrnl!IopInvalidDeviceRequest", _invalid_device_request).to_bytes(8, "little")
+        space.write(region.start + MAJORS, refuse * MAJOR_FUNCTIONS)
         DRIVER_EXTENSION(space, region.start + DRIVER_OBJECT.size).DriverObject = region.start
         return driver_object
+
+
+def _invalid_device_request(guest: Guest, frame: Frame) -> int:
+    """What a major function leads to that the driver has set no routine for (model choice: as the I/O manager leaves it)."""
+    irp = IRP(guest.space, frame.arguments[1])
+    irp.IoStatus.Status, irp.IoStatus.Information = ntstatus.STATUS_INVALID_DEVICE_REQUEST, 0
+    guest.part(WdmIrps).complete(irp)
+    return ntstatus.STATUS_INVALID_DEVICE_REQUEST

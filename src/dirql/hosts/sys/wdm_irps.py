@@ -21,7 +21,7 @@ from dirql.ntstatus import STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, nt_s
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Guest
 
-__all__ = ["WdmIrps"]
+__all__ = ["MAJORS", "WdmIrps"]
 
 IO_TYPE_IRP = 6
 PENDING, ON_CANCEL, ON_SUCCESS, ON_ERROR = 0x01, 0x20, 0x40, 0x80  # IO_STACK_LOCATION.Control: SL_…
