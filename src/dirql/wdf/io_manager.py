@@ -88,6 +88,7 @@ class IoManager:
             file.framework_object = FileObject(device, file, device.file_object_attributes)
         self.files.append(file)
         irp = Irp(self.kernel, MajorFunction.CREATE, file_object=file.framework_object, name=f"create of {device.name}")
+        irp.file = file
         status = self.call(device, irp)
         if not ntstatus.nt_success(status):
             self._forget(file)

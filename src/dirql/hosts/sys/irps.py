@@ -4,7 +4,7 @@ The kernel's `Irp` is authoritative for every field but the DriverContext and Li
 which are the driver's own: the others are written when the structure is made, IRP.Cancel again when it changes. The
 structure is gone once the request is completed.
 
-Limits: one stack location is in use; no user-mode addresses (UserBuffer is NULL), no thread, no FILE_OBJECT; what a driver
+Limits: one stack location is in use; no user-mode addresses (UserBuffer is NULL), no thread; what a driver
 writes into IoStatus is not looked at.
 """
 
@@ -16,6 +16,7 @@ from dirql import ntstatus
 from dirql.hosts.sys.address_space import Area, Region
 from dirql.hosts.sys.mappings import Mappings
 from dirql.hosts.sys.nt_structs import IO_STACK_LOCATION, IRP
+from dirql.hosts.sys.wdm_views import WdmViews
 from dirql.kernel.irp import Irp, MajorFunction
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class Irps:
         view.Tail.Overlay.CurrentStackLocation = current
         location = IO_STACK_LOCATION(space, current)
         location.MajorFunction = int(irp.major)
+        if irp.file is not None:
+            objects = self.guest.part(WdmViews)
+            location.DeviceObject = objects.device_object(irp.file.device)
+            location.FileObject = view.Tail.Overlay.OriginalFileObject = objects.file_object(irp.file)
         _parameters(irp, location.Parameters)
 
 

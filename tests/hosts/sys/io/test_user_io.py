@@ -13,6 +13,7 @@ from dirql.kernel.irp import Method, ctl_code
 from dirql.system import System
 
 COUNTS = ctl_code(0x22, 0x801, Method.OUT_DIRECT)
+SAME = ctl_code(0x22, 0x802, Method.BUFFERED)
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +49,11 @@ def test_opens_cleanups_and_closes_reach_the_driver(image: Path) -> None:
 def test_a_control_that_the_driver_does_not_know_fails_as_it_says(image: Path) -> None:
     with started(image).open("\\\\.\\Echo") as handle, pytest.raises(wdf.StatusError, match="STATUS_INVALID_DEVICE_REQUEST"):
         handle.ioctl(ctl_code(0x22, 0x900, Method.BUFFERED), b"x")
+
+
+def test_an_irp_names_the_file_and_the_device_that_the_framework_names(image: Path) -> None:
+    with started(image).open("\\\\.\\Echo") as handle:
+        assert handle.start_ioctl(SAME).result() == b""
 
 
 def test_overlapped_reads_end_in_the_order_that_they_were_sent(image: Path) -> None:

@@ -15,15 +15,25 @@ typedef struct ECHO {
 
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(ECHO, GetEcho)
 
+#define IOCTL_SAME CTL_CODE(FILE_DEVICE_UNKNOWN, 0x802, METHOD_BUFFERED, FILE_ANY_ACCESS)
 #define IOCTL_COUNTS CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_OUT_DIRECT, FILE_ANY_ACCESS)
 
 DRIVER_INITIALIZE DriverEntry;
 
+/* Whether the IRP names the objects that the framework does. */
+static BOOLEAN IsSame(WDFDEVICE Device, WDFREQUEST Request, WDFFILEOBJECT File)
+{
+    PIRP Irp = WdfRequestWdmGetIrp(Request);
+    PIO_STACK_LOCATION Location = IoGetCurrentIrpStackLocation(Irp);
+
+    return Location->FileObject == WdfFileObjectWdmGetFileObject(File) && Irp->Tail.Overlay.OriginalFileObject == Location->FileObject
+        && Location->DeviceObject == WdfDeviceWdmGetDeviceObject(Device);
+}
+
 static void EvtDeviceFileCreate(WDFDEVICE Device, WDFREQUEST Request, WDFFILEOBJECT File)
 {
-    UNREFERENCED_PARAMETER(File);
     GetEcho(Device)->Opened++;
-    WdfRequestComplete(Request, STATUS_SUCCESS);
+    WdfRequestComplete(Request, IsSame(Device, Request, File) ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL);
 }
 
 static void EvtFileCleanup(WDFFILEOBJECT File)
@@ -69,6 +79,11 @@ static void EvtIoDeviceControl(WDFQUEUE Queue, WDFREQUEST Request, size_t Out, s
 
     UNREFERENCED_PARAMETER(Out);
     UNREFERENCED_PARAMETER(In);
+    if (Code == IOCTL_SAME) {
+        BOOLEAN Same = IsSame(WdfIoQueueGetDevice(Queue), Request, WdfRequestGetFileObject(Request));
+        WdfRequestComplete(Request, Same ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL);
+        return;
+    }
     if (Code == IOCTL_COUNTS)
         Status = WdfRequestRetrieveOutputBuffer(Request, 3 * sizeof(LONG), (PVOID *)&Counts, NULL);
     if (NT_SUCCESS(Status)) {
