@@ -26,3 +26,8 @@ def test_a_stub_for_a_python_driver_is_refused(folder: Path, dirql: Run) -> None
 def test_no_instructions_at_all_are_refused(folder: Path, dirql: Run) -> None:
     refused = "dirql: --max-instructions 0: out of range; give 1 or more\n"
     assert dirql("run", "small.toml", "--max-instructions", "0") == (2, "", refused)
+
+
+def test_a_limit_of_instructions_for_a_python_driver_is_refused(folder: Path, dirql: Run) -> None:
+    refused = "dirql: --max-instructions 5: small.toml has no image (.sys); leave the option out\n"
+    assert dirql("run", "small.toml", "--max-instructions", "5") == (2, "", refused)

@@ -41,6 +41,8 @@ def play_of(
     check_watchdog(watchdog)
     if max_instructions is not None and max_instructions < 1:
         raise UsageError(f"--max-instructions {max_instructions}: out of range; give 1 or more")
+    if max_instructions is not None and not _has_image(scenario):
+        raise UsageError(f"--max-instructions {max_instructions}: {source} has no image (.sys); leave the option out")
     told = stubs_of(source, scenario, stubs)
     return Play(scenario, trace=trace, watchdog=watchdog, stubs=told, max_instructions=max_instructions)
 
@@ -54,9 +56,13 @@ def check_watchdog(seconds: float) -> None:
 def stubs_of(source: str, scenario: Scenario, stubs: Sequence[str]) -> dict[str, int]:
     """What --stub says, of a scenario that has an image."""
     told = dict(map(_stub, stubs))
-    if told and not any(driver.image or driver.source for driver in scenario.drivers):
+    if told and not _has_image(scenario):
         raise UsageError(f"--stub {next(iter(told))}: {source} has no image (.sys); leave the option out")
     return told
+
+
+def _has_image(scenario: Scenario) -> bool:
+    return any(driver.image or driver.source for driver in scenario.drivers)
 
 
 def _stub(text: str) -> tuple[str, int]:
