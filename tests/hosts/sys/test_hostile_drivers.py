@@ -13,6 +13,7 @@ import pytest
 
 from dirql.hosts.sys.abi import ROUTINES
 from dirql.hosts.sys.driver import SysDriver
+from dirql.hosts.sys.image import ImageError
 from dirql.hosts.sys.load import load_driver
 
 IMPORTS: dict[str, list[str | int]] = {"ntoskrnl.exe": ["DbgPrint", "qsort", "memset"]}
@@ -150,3 +151,13 @@ def test_a_junk_handle_is_wdf_violation_5(world: Any, name: str, handle: str) ->
     assert str(world.system.stopped).startswith("bugcheck 0x10d WDF_VIOLATION (0x5, ")
 
 
+
+
+def test_an_image_that_is_larger_than_the_ram_is_refused(world: Any, pe: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "nic.sys").write_bytes(pe.build(size=32 << 20))
+    with pytest.raises(ImageError) as caught:
+        load_driver(world.guest, tmp_path / "nic.sys")
+    assert str(caught.value) == (
+        f"{tmp_path / 'nic.sys'}: SizeOfImage is 0x2000000, and all 0x1000000 bytes of RAM are handed out; "
+        "give the machine more: memory under [machine], or System(memory=…)"
+    )

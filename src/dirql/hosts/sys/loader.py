@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dirql.hosts.sys.address_space import Area, Region
 from dirql.hosts.sys.blocks import basic_blocks, covered
 from dirql.hosts.sys.decode import special_instructions
-from dirql.hosts.sys.image import Image, Section
+from dirql.hosts.sys.image import Image, ImageError, Section
 from dirql.hosts.sys.page_table import Rights
 from dirql.hosts.sys.symbols import Symbols, load_symbols
 from dirql.machine.memory import PAGE_SIZE
@@ -74,7 +74,11 @@ class LoadedImage:
 def load_image(guest: Guest, image: Image) -> LoadedImage:
     """The image in the guest's memory, every import bound."""
     space = guest.space
-    region = space.allocate(Area.IMAGE, image.size, image.name, Rights.READ | Rights.WRITE)
+    try:
+        region = space.allocate(Area.IMAGE, image.size, image.name, Rights.READ | Rights.WRITE)
+    except MemoryError as full:
+        wanted = f"SizeOfImage is {image.size:#x}, and {full}"
+        raise ImageError(image.source, "", wanted, "give the machine more: memory under [machine], or System(memory=…)") from None
     base = region.start
     space.write(base, bytes(image.laid_out(base)))
     loaded = LoadedImage(image, base, region)
