@@ -54,3 +54,12 @@ def test_a_python_driver_has_no_stubs(world: Any) -> None:
     with pytest.raises(UsageError) as caught:
         world.system.load(Plain, stubs={"IoFancyNewThing": 0})
     assert str(caught.value) == "stubs IoFancyNewThing: Plain is no image; leave them out"
+
+
+def test_more_routines_than_there_are_stubs_for_are_refused(world: Any) -> None:
+    with pytest.raises(NotModelled) as caught:
+        for number in range(4097):
+            world.guest.resolve("ntoskrnl.exe", f"Io{number}", None, "nic.sys")
+    told = str(caught.value)
+    assert told.startswith("ntoskrnl!Io")
+    assert told.endswith(" is one more than the 4096 routines that the images of one system can import")

@@ -71,6 +71,8 @@ class Stubs:
         """Where a driver calls `thunk`; the same for the same name."""
         known = self._address.get(name)
         if known is None:
+            if len(self.thunks) == CAPACITY:
+                raise NotModelled(f"{name} is one more than the {CAPACITY} routines that the images of one system can import")
             value = self._replaced.get(name.partition("!")[2])
             if value is not None:
                 thunk = Stubbed(name, value)
