@@ -87,3 +87,29 @@ def test_hlt_with_nothing_left_to_happen_is_a_hang(world: Any) -> None:
     stop = stopped(world, b"\xf4" + RET)
     assert isinstance(stop, Hang)
     assert str(stop).startswith("hang (spin): cpu0 is stopped by hlt for ever: nothing else can happen")
+
+
+def test_special_instructions_are_found_in_functions_of_any_number_and_length() -> None:
+    code = b"\x90\x0f\x31" * 5_000 + b"\xb8\x0f\x31\x00\x00" + b"\x0f\x31"  # nop; rdtsc; …; mov eax, 0x310f; rdtsc
+    wanted = [*range(1, 15_000, 3), 15_005]
+    for starts in ([], [0], range(0, 15_000, 3), [7 << 20]):
+        assert [one.address for one in special_instructions(code, 0, starts)] == wanted
+
+
+def test_more_functions_and_candidates_are_not_looked_at_more_often() -> None:
+    looked = 0
+
+    class Counted(int):
+        def __lt__(self, other: int) -> bool:
+            nonlocal looked
+            looked += 1
+            return int(self) < int(other)
+
+        def __le__(self, other: int) -> bool:
+            nonlocal looked
+            looked += 1
+            return int(self) <= int(other)
+
+    code = b"\x0f\x31" * 1_000
+    assert len(special_instructions(code, 0, map(Counted, range(0, 2_000, 2)))) == 1_000
+    assert looked < 30_000

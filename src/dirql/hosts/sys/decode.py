@@ -6,6 +6,7 @@ Where else capstone is imported (`ports.py`, `dirql.check`) code is looked at as
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from dirql.machine.memory import PAGE_SIZE
 __all__ = ["Decoder", "Instruction", "Move", "special_instructions"]
 
 LONGEST = 15
+AT_ONCE = 4096  # instructions that a disassembler lays out in memory
 TWICE = {x86.X86_INS_CMPSB, x86.X86_INS_CMPSW, x86.X86_INS_CMPSD, x86.X86_INS_CMPSQ}
 
 # What an emulator's own state would answer (CR8 does not stick, the others leak the host): found by their bytes, then confirmed
@@ -201,15 +203,23 @@ def special_instructions(code: bytes, base: int, starts: Iterable[int]) -> list[
     engine.skipdata = True
     bounds = sorted({base, *(s for s in starts if base <= s < base + len(code))})
     found: list[Instruction] = []
-    for index, start in enumerate(bounds):
-        end = bounds[index + 1] if index + 1 < len(bounds) else base + len(code)
-        if any(start <= candidate < end for candidate in candidates):
-            found += _in_function(engine, code[start - base : end - base], start)
+    for index in sorted({bisect_right(bounds, candidate) - 1 for candidate in candidates}):
+        start, end = bounds[index], bounds[index + 1] if index + 1 < len(bounds) else base + len(code)
+        found += _in_function(engine, code[start - base : end - base], start)
     return found
 
 
+def _disassembled(engine: Any, code: bytes, start: int) -> Iterator[Any]:
+    """All of `code`, a part at a time: of megabytes in one function the instructions alone would fill gigabytes."""
+    at = 0
+    while at < len(code):
+        for one in engine.disasm(code[at : at + AT_ONCE * LONGEST], start + at, AT_ONCE):
+            yield one
+            at += one.size
+
+
 def _in_function(engine: Any, code: bytes, start: int) -> Iterator[Instruction]:
-    for one in engine.disasm(code, start):
+    for one in _disassembled(engine, code, start):
         if one.id == 0:
             continue
         text = f"{one.mnemonic} {one.op_str}".strip()
