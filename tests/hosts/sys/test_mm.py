@@ -125,3 +125,30 @@ def test_a_routine_or_a_variable_is_found_by_its_name(world: Any) -> None:
 @pytest.mark.parametrize("name", ["MmLockPagableDataSection", "MmPageEntireDriver", "MmSizeOfMdl"])
 def test_what_needs_no_doing_is_accepted(world: Any, name: str) -> None:
     call(world, name, 0x1000, 0x1000)
+
+
+@pytest.mark.parametrize(("routine", "attribute", "made"), [
+    ("MmMapIoSpace", 0, True), ("MmMapIoSpace", 5, True), ("MmMapIoSpace", 6, False), ("MmMapIoSpaceEx", 0x204, True),
+    ("MmMapIoSpaceEx", 0x404, True), ("MmMapIoSpaceEx", 0x604, False), ("MmMapIoSpaceEx", 0x200, False),
+    ("MmMapIoSpaceEx", 1, False),
+])  # fmt: skip
+def test_device_memory_is_mapped_with_a_caching_attribute_that_there_is(
+    world: Any, routine: str, attribute: int, made: bool
+) -> None:
+    world.registers()
+    assert bool(call(world, routine, 0xC000_0000, 0x1000, attribute)) is made
+
+
+def test_device_memory_that_is_mapped_to_be_read_is_not_written(world: Any) -> None:
+    world.registers()
+    registers = call(world, "MmMapIoSpaceEx", 0xC000_0000, 0x1000, 0x202)
+    assert world.run(b"\x8b\x01\xc3", registers + 8) == 0x5566_7788  # mov eax, [rcx]; ret
+    with pytest.raises(BugCheck, match="bugcheck 0xbe"):
+        world.run(b"\x89\x01\xc3", registers + 8)  # mov [rcx], eax; ret
+    assert [access[0] for access in world.accesses] == ["read"]
+
+
+def test_a_mapping_is_null_where_no_addresses_are_left(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dirql.hosts.sys.device_pages.TRAP_SIZE", 4 << 12)
+    mapped = [call(world, "MmMapIoSpace", 0xC000_0000, 0x1000, 0) for _ in range(5)]
+    assert [bool(address) for address in mapped] == [True, True, True, False, False]

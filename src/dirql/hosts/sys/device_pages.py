@@ -75,14 +75,17 @@ class DevicePages:
 
     # Mapping.
 
-    def map(self, io_space: IoSpace, start: int, length: int) -> int:
-        """The address at which the driver sees the physical range."""
+    def has_room(self, start: int, length: int) -> bool:
+        """There are trapped pages left for the physical range; none is used twice."""
+        return self._next + -(-((start & PAGE_SIZE - 1) + length) // PAGE_SIZE) < TRAP_SIZE >> PAGE_SHIFT
+
+    def map(self, io_space: IoSpace, start: int, length: int, rights: Rights = READ_WRITE) -> int:
+        """The address at which the driver sees the physical range, which `has_room`."""
         inside = start & PAGE_SIZE - 1
         count = -(-(inside + length) // PAGE_SIZE)
-        assert self._next + count < TRAP_SIZE >> PAGE_SHIFT
         first, self._next = self._next, self._next + count
         pages = [TRAP_BASE + (first + i << PAGE_SHIFT) for i in range(count)]
-        region = self._space.place(Area.DEVICE, pages, inside, length, "a mapping of device memory", READ_WRITE)
+        region = self._space.place(Area.DEVICE, pages, inside, length, "a mapping of device memory", rights)
         mapping = DeviceMapping(io_space, region, first)
         for i in range(count):
             self._mapping_of[first + i] = mapping

@@ -21,25 +21,31 @@ from dirql.machine.memory import PAGE_SIZE
 __all__: list[str] = []
 
 ANYWHERE = (1 << 64) - 1
+READ_WRITE = Rights.READ | Rights.WRITE
+PAGE_CACHING = 0x200 | 0x400  # PAGE_NOCACHE, PAGE_WRITECOMBINE
+PROTECTIONS = {0x02: Rights.READ, 0x04: READ_WRITE, 0x20: Rights.READ, 0x40: READ_WRITE}  # PAGE_…; no code runs from a device
+MM_MAXIMUM_CACHE_TYPE = 6
 
 
 @api("ntoskrnl")
 def MmMapIoSpaceEx(guest: Guest, physical: ULONGLONG, length: SIZE_T, protect: ULONG) -> PVOID:
-    """MmMapIoSpaceEx."""
-    return _map(guest, physical, length)
+    """MmMapIoSpaceEx: NULL for what is no protection, or two kinds of caching (model choice)."""
+    if protect & PAGE_CACHING == PAGE_CACHING or protect & ~PAGE_CACHING not in PROTECTIONS:
+        return 0
+    return _map(guest, physical, length, PROTECTIONS[protect & ~PAGE_CACHING])
 
 
 @api("ntoskrnl")
 def MmMapIoSpace(guest: Guest, physical: ULONGLONG, length: SIZE_T, cache_type: ULONG) -> PVOID:
-    """MmMapIoSpace."""
-    return _map(guest, physical, length)
+    """MmMapIoSpace: NULL for what is no MEMORY_CACHING_TYPE (model choice)."""
+    return _map(guest, physical, length, READ_WRITE) if cache_type < MM_MAXIMUM_CACHE_TYPE else 0
 
 
-def _map(guest: Guest, physical: int, length: int) -> int:
-    """NULL for no bytes and for more than there could be (model choice: Windows asserts, or fails)."""
-    if not 0 < length <= 1 << 30 or physical + length > 1 << 52:
+def _map(guest: Guest, physical: int, length: int, rights: Rights) -> int:
+    """NULL for no bytes and for more than there could be (model choice: Windows asserts, or fails), and with no address left."""
+    if not 0 < length <= 1 << 30 or physical + length > 1 << 52 or not guest.devices.has_room(physical, length):
         return 0
-    return guest.devices.map(guest.kernel.mm_map_io_space(physical, length), physical, length)
+    return guest.devices.map(guest.kernel.mm_map_io_space(physical, length), physical, length, rights)
 
 
 @api("ntoskrnl")
