@@ -53,3 +53,17 @@ def test_a_wdf_violation_tells_the_handle_and_the_globals_of_the_driver(
     with pytest.raises(BugCheck) as stop:
         world.call(entry, GLOBALS, handle, 0, 0)
     assert (stop.value.code, stop.value.parameters) == (0x10D, parameters)
+
+
+@pytest.mark.parametrize(("irql", "code", "place"), [(0, 0x50, 2), (2, 0x0A, 3)])
+def test_a_routine_that_was_given_a_bad_address_is_what_a_page_fault_tells(world: Any, irql: int, code: int, place: int) -> None:
+    kernel, name = world.system.kernel, "ntoskrnl!KeInitializeSpinLock"
+    entry = world.guest.stubs.address(name, ROUTINES[name])
+
+    def attack(_: Any) -> None:
+        kernel.ke_raise_irql(irql)
+        world.guest.call(entry, 0xFFFF_C000_0000_1000)
+
+    kernel.dispatcher.create(attack, None, "a thread")
+    world.system.run()
+    assert (world.system.stopped.code, world.system.stopped.parameters[place]) == (code, entry)

@@ -72,6 +72,10 @@ class Witness:
             third = self._record(first, frame)
         elif stop.code == WDF_VIOLATION and not fourth and guest.stubs.words(frame.rip).startswith("wdf!"):
             fourth = frame.registers[RCX]
+        elif stop.code == 0x0A and not fourth:  # of a routine that was given the address
+            fourth = frame.rip
+        elif stop.code in (0x50, 0xCC, 0xCD) and not third:
+            third = frame.rip
         stop.parameters = first, second, third, fourth
 
     def _record(self, fast_fail: int, frame: Frame) -> int:
