@@ -78,6 +78,18 @@ def test_a_read_modify_write_reads_once_and_writes_once(world: Any) -> None:
     assert world.accesses == [("read", 0x10, 4, 0), ("write", 0x10, 4, 0x5566_7789)]
 
 
+@pytest.mark.parametrize(("code", "written"), [
+    (b"\x31\xc0\xf0\x0f\xb1\x11", 0x5566_7788),  # xor eax, eax; lock cmpxchg [rcx], edx: what was there, since it differs
+    (b"\xb8\x88\x77\x66\x55\xf0\x0f\xb1\x11", 5),  # mov eax, 0x55667788; lock cmpxchg [rcx], edx
+    (b"\xd1\x01", 0xAACC_EF10), (b"\xd1\x09", 0x2AB3_3BC4),  # rol dword [rcx], 1; ror
+])  # fmt: skip
+def test_so_does_one_of_which_the_disassembler_does_not_tell(world: Any, code: bytes, written: int) -> None:
+    registers = world.registers()
+    world.run(code + RET, registers + 0x10, 5)
+    world.system.run()
+    assert world.accesses == [("read", 0x10, 4, 0), ("write", 0x10, 4, written)]
+
+
 def test_a_plain_read_after_a_read_modify_write_of_the_same_page_is_one_read(world: Any) -> None:
     registers = world.registers()
     code = b"\x83\x09\x01" + b"\x8b\x41\x04" + b"\x89\x41\x08" + RET  # or dword [rcx], 1; mov eax, [rcx + 4]; mov [rcx + 8], eax

@@ -89,6 +89,22 @@ def test_hlt_with_nothing_left_to_happen_is_a_hang(world: Any) -> None:
     assert str(stop).startswith("hang (spin): cpu0 is stopped by hlt for ever: nothing else can happen")
 
 
+@pytest.mark.parametrize(("code", "written"), [
+    (b"\x83\x01\x01", 1), (b"\xf0\x83\x01\x01", 1), (b"\xf0\x0f\xb1\x11", 1),  # add [rcx], 1; lock add; lock cmpxchg [rcx], edx
+    (b"\x87\x11", 1), (b"\xf0\x0f\xc1\x11", 1), (b"\x0f\xba\x29\x03", 1),  # xchg [rcx], edx; lock xadd; bts [rcx], 3
+    (b"\x83\x39\x01", 0), (b"\x03\x11", 0), (b"\x89\x11", 1),  # cmp [rcx], 1; add edx, [rcx]; mov [rcx], edx
+])  # fmt: skip
+def test_an_instruction_that_reads_and_writes_a_place_faults_as_a_write(world: Any, code: bytes, written: int) -> None:
+    stop = stopped(world, code + RET, 0xFFFF_C000_0000_1000)
+    assert (stop.code, stop.parameters[:2]) == (0x50, (0xFFFF_C000_0000_1000, 2 * written))
+
+
+@pytest.mark.parametrize(("code", "text"), [(b"\xcd\x2e", "int 0x2e"), (b"\xcd\x80", "int 0x80")])
+def test_a_software_interrupt_that_is_none_of_windows_is_shown_itself(world: Any, code: bytes, text: str) -> None:
+    stop = stopped(world, b"\x90" + code + b"\x31\xc0" + RET)
+    assert (stop.code, stop.details.instruction) == (0x12, text)
+
+
 def test_special_instructions_are_found_in_functions_of_any_number_and_length() -> None:
     code = b"\x90\x0f\x31" * 5_000 + b"\xb8\x0f\x31\x00\x00" + b"\x0f\x31"  # nop; rdtsc; …; mov eax, 0x310f; rdtsc
     wanted = [*range(1, 15_000, 3), 15_005]

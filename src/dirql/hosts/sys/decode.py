@@ -22,6 +22,11 @@ __all__ = ["Decoder", "Instruction", "Move", "special_instructions"]
 
 LONGEST = 15
 AT_ONCE = 4096  # instructions that a disassembler lays out in memory
+READ_WRITE = capstone.CS_AC_READ | capstone.CS_AC_WRITE
+MORE_THAN_READ = {  # they write what they read, of which capstone does not tell
+    x86.X86_INS_CMPXCHG, x86.X86_INS_CMPXCHG8B, x86.X86_INS_CMPXCHG16B, x86.X86_INS_ROL, x86.X86_INS_ROR, x86.X86_INS_RCL,
+    x86.X86_INS_RCR,
+}  # fmt: skip
 TWICE = {x86.X86_INS_CMPSB, x86.X86_INS_CMPSW, x86.X86_INS_CMPSD, x86.X86_INS_CMPSQ}
 
 # What an emulator's own state would answer (CR8 does not stick, the others leak the host): found by their bytes, then confirmed
@@ -122,6 +127,11 @@ class Decoder:
                 return page
         return page
 
+    def also_writes(self, rip: int) -> bool:
+        """The instruction at `rip` reads a place and writes it: such a read asks for the right to write."""
+        one = self._at(rip)
+        return one is not None and any(_access(one, each) == READ_WRITE for each in one.operands if each.type == x86.X86_OP_MEM)
+
     def forget(self) -> None:
         """Code has gone."""
         self._widths.clear()
@@ -134,7 +144,7 @@ class Decoder:
         read = written = 0
         for operand in one.operands:
             if operand.type == x86.X86_OP_MEM:
-                access = operand.access or capstone.CS_AC_READ
+                access = _access(one, operand)
                 read = max(read, operand.size if access & capstone.CS_AC_READ else 0)
                 written = max(written, operand.size if access & capstone.CS_AC_WRITE else 0)
         return (2 * read if one.id in TWICE else read), written
@@ -147,6 +157,11 @@ class Decoder:
                 break
             code += self._space.memory.read(physical, len(part))
         return next(iter(self._engine.disasm(code, rip, 1)), None)
+
+
+def _access(one: Any, operand: Any) -> int:
+    """What `one` does with an operand in memory."""
+    return READ_WRITE if one.id in MORE_THAN_READ else int(operand.access) or capstone.CS_AC_READ
 
 
 def _move(one: Any) -> Move | None:

@@ -25,6 +25,7 @@ __all__ = ["Traps"]
 
 FAST_FAIL, ASSERTION, BREAKPOINT, DIVIDE, STEP, OVERFLOW, INVALID_OPCODE, PROTECTION = 0x29, 0x2C, 3, 0, 1, 4, 6, 13
 X87, ALIGNMENT, SIMD = 16, 17, 19
+INT = 0xCD
 STATUS_BREAKPOINT = 0x80000003
 STATUS_ACCESS_VIOLATION = 0xC0000005
 STATUS_SINGLE_STEP = 0x80000004
@@ -136,6 +137,7 @@ class Traps:
             address = rip if rip & -PAGE_SIZE == page else page
         else:
             address = guest.decoder.touched(rip, page, guest.processor.register)
+            access = 2 if guest.decoder.also_writes(rip) else access
         region = guest.stacks.of(guest.machine.cpu).region
         if region.first - PAGE_SIZE <= address < region.first:
             self.overflow(rip, guest.processor.registers[5])
@@ -154,6 +156,8 @@ class Traps:
                 processor.registers[0] = rip - back
             information = (0, NOT_CANONICAL) if vector == PROTECTION else ()
             self._exception(status, rip - back, why, *information)
+        if self._guest.space.peek(rip - 2, 2) == bytes((INT, vector)):
+            processor.set_register("rip", rip - 2)
         raise BugCheck(0x12, 1, vector, why=f"interrupt {vector:#x}, which no driver may raise")
 
     def _exception(self, status: int, rip: int, why: str, *information: int) -> NoReturn:
