@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from dirql.errors import NotModelled
 from dirql.hosts.sys.abi import ROUTINES
 from dirql.hosts.sys.handle_table import HandleTable
 from dirql.hosts.sys.nt_structs import KUSER_SHARED_DATA
@@ -298,3 +300,23 @@ def test_local_time_is_system_time(world: Any) -> None:
     assert world.number(local) == 123
     world.script(lambda call: call("ExLocalTimeToSystemTime", local, world.store(system, 0)))
     assert world.number(system) == 123
+
+
+def test_a_thread_for_which_there_is_no_stack_is_refused(world: Any) -> None:
+    at, handle, memory = world.place(b"\xc3"), world.memory(), world.system.machine.memory
+    interval = world.store(world.memory(), -10_000)
+
+    def body(call: Any) -> None:
+        call("KeGetCurrentIrql")  # on a stack of its own
+        with suppress(MemoryError):
+            while True:
+                memory.allocate_pages(1)
+        call("PsCreateSystemThread", handle, 0, 0, 0, 0, at, 0)
+        call("KeDelayExecutionThread", 0, 0, interval)
+
+    with pytest.raises(NotModelled) as caught:
+        world.script(body)
+    assert str(caught.value) == (
+        "a thread's stack of 0x6000 bytes: all 0x1000000 bytes of RAM are handed out; "
+        "give the machine more: memory under [machine], or System(memory=…)"
+    )

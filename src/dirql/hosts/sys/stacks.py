@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dirql.errors import NotModelled
 from dirql.hosts.sys.address_space import AddressSpace, Area, Region
 from dirql.hosts.sys.processor import Activation
 from dirql.kernel.thread import Thread
@@ -52,4 +53,8 @@ class Stacks:
         return None
 
     def _new(self, what: str, *, on_thread: bool) -> Stack:
-        return Stack(self._space.allocate(Area.STACK, SIZE, what), on_thread=on_thread)
+        try:
+            return Stack(self._space.allocate(Area.STACK, SIZE, what), on_thread=on_thread)
+        except MemoryError as full:
+            raise NotModelled(f"{what} of {SIZE:#x} bytes: {full}; give the machine more: memory under [machine], or "
+                              "System(memory=…)") from None  # fmt: skip
