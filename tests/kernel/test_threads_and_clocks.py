@@ -157,3 +157,16 @@ def test_a_timer_of_the_kernels_own_calls_back_until_it_is_deleted(world: Module
     w.thread(lambda: timer.start(1))
     with pytest.raises(BugCheck, match=r"bugcheck 0xc7 .*: ExSetTimer of timer, which was deleted"):
         w.run()
+
+
+def test_threads_that_begin_one_out_of_the_other_are_as_many_as_a_driver_wants(world: ModuleType) -> None:
+    w = world.World(1)
+
+    def work(_: object) -> None:
+        w.kernel.ke_delay_execution_thread(100)
+        w.log.append("done")
+
+    for _ in range(300):
+        w.kernel.dispatcher.create(work, None, "one of many")
+    w.run()
+    assert w.log == ["done"] * 300

@@ -7,6 +7,7 @@ Limits: threads run until they block (no quantum); a higher priority is served f
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
 
 READY = ("ready threads",)
+FEW = 32  # stacks, for which Python's own limit of calls does
+DEPTH, LINK = 1_000, 100  # calls on one stack, and those that a thread is in when it lets the next one begin
 
 __all__ = ["Dispatcher", "Thread", "ThreadEnd"]
 
@@ -154,11 +157,20 @@ class Dispatcher:
         self.threads = [t for t in self.threads if not t.finished]
         thread = Thread(self.kernel, routine, context, name, self.root)
         self.threads.append(thread)
+        self._allow_depth()
         cpu = self.machine.cpu
         if self.machine.watch is not None:
             self.machine.watch.release(thread)
         self.make_ready(thread, self.machine.time if cpu is self.machine.nobody else cpu.now)
         return thread
+
+    def _allow_depth(self) -> None:
+        """A greenlet counts its calls from those of whichever lets it begin, though they lie on another stack: of threads that
+        begin one out of the other the last reaches Python's limit, and no stack is deep."""
+        stacks = len(self.threads) + len(self.machine.cpus)
+        wanted = DEPTH + LINK * stacks
+        if stacks > FEW and sys.getrecursionlimit() < wanted:
+            sys.setrecursionlimit(wanted)
 
     def make_ready(self, thread: Thread, time: int) -> None:
         """`thread` can go on from `time` on; an idle processor is woken for it."""
