@@ -83,6 +83,13 @@ def test_a_loop_without_an_end_is_a_hang_at_its_line(tmp_path: Path, place: str,
     assert ("EvtDriverDeviceAdd", "Driver") in report.callbacks
 
 
+def test_a_loop_of_calls_in_which_nothing_else_happens_is_none_that_gets_on(tmp_path: Path) -> None:
+    report = played(tmp_path, add="while True: self.framework.kernel.ke_get_current_irql()")
+    assert report.bugcheck is not None
+    why, _, where = str(report.bugcheck["why"]).rpartition(" (")
+    assert (report.bugcheck["rule"], why, where.partition(":")[0]) == ("watchdog", WHY, "endless.py")
+
+
 def test_a_workload_without_an_end_is_a_hang_too(tmp_path: Path) -> None:
     report = played(tmp_path, SCENARIO + '[workload]\ncall = "endless.py:work"\n', work=FOR_EVER)
     assert report.bugcheck == {"kind": "hang", "rule": "watchdog", "why": f"{WHY} (endless.py:29 in work)"}

@@ -163,6 +163,12 @@ class Scheduler:
         self._steps -= steps
 
     @property
+    def progress(self) -> tuple[int, int]:
+        """Other than before where something has happened, or another processor could have gone on. A clock that runs alone is
+        none: every routine that a loop calls moves it."""
+        return self.agenda.clock.time, self._steps
+
+    @property
     def unfinished(self) -> list[Cpu]:
         """Processors that were in the middle of something when `run` ended."""
         return [cpu for _, _, cpu in sorted(self.ready)]

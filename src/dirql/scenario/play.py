@@ -154,8 +154,7 @@ class Play:
 
     def _progress(self) -> object:
         """What changes whenever the machine gets on."""
-        machine = self.system.machine
-        return machine.time, [cpu.now for cpu in machine.cpus], len(self.system.framework.callbacks)
+        return self.system.machine.scheduler.progress, len(self.system.framework.callbacks)
 
     def work(self) -> None:
         """The workload and the steps, or what the models do by themselves."""

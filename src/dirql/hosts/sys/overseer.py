@@ -93,7 +93,7 @@ class Overseer:
 
     def _stalled(self, guest: Guest) -> bool:
         """No progress of the machine's for so long."""
-        progress = guest.machine.time, tuple(cpu.now for cpu in guest.machine.cpus)
+        progress = guest.machine.scheduler.progress
         if progress != self._seen:
             self._seen, self._since = progress, time.monotonic()
             return False
