@@ -71,7 +71,7 @@ class Director:
         kind, options, current, yielding = point
         if not self.interleaves or tactic is None:
             return options[0]
-        if len(options) > 1:
+        if len(options) > 1 and (yielding or self._lead >= FAIR or (current is not None and options[0].id != current)):
             options = _numbered(options, current, yielding, self._leader if self._lead >= FAIR else "")
         if self._offered and kind == "step":
             options = [*options, *self._offered]
@@ -79,7 +79,7 @@ class Director:
             if kind == "step":
                 tactic.forced(options[0].id)
             return options[0]
-        ids = tuple([option.id for option in options])
+        ids = tuple([id for id, _ in options])
         option = options[self._take(tactic, kind, ids, ids[0] == current)]
         if option.id == self._leader:
             self._lead += 1

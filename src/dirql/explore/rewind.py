@@ -3,8 +3,9 @@
 What is restored are the objects' own contents: dictionaries, lists, sets, deques, byte arrays, attributes and slots, closures'
 cells and the state of random generators. No object changes its identity. Stacks cannot be put back: a machine at rest has none
 that matters.
-Limits: a generator, a file, an iterator or anything else whose state Python does not tell is refused. What the roots do not reach
-is not seen, which is why an exploration compares a schedule played after a rewinding with the same one before.
+Limits: a generator, a file, an iterator or anything else whose state Python does not tell is refused; the order in which an
+object's attributes were first set is not put back. What the roots do not reach is not seen, which is why an exploration compares
+a schedule played after a rewinding with the same one before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import is_dataclass
 from enum import Enum
 from functools import partial
 from mmap import mmap
+from operator import attrgetter
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -52,6 +54,8 @@ ATOMS = (
 TRANSPARENT = (
     tuple, frozenset, partial, MethodType, MappingProxyType, ReferenceType, ProxyType, property, staticmethod, classmethod,
 )  # fmt: skip
+PLAIN = {type(None), bool, int, float, str, bytes, MethodType}  # what is equal to it is as good
+IDENTITY: Any = object.__eq__
 NOTHING: Any = object()
 PARAMETERS = "__dataclass_params__"  # what typeshed leaves out
 
@@ -69,7 +73,8 @@ class Snapshot:
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._lists: list[tuple[list[Any], list[Any]]] = []
-        self._slots: list[tuple[Put, object, Any]] = []  # and all else that is put by a call
+        self._objects: list[tuple[Callable[[Any], Any], Any, Any, list[Put]]] = []  # with slots: all of one are looked at at once
+        self._slots: list[tuple[Put, object, Any]] = []  # others, and all else that is put by a call
         self._members: dict[type, list[MemberDescriptorType]] = {}
         self._kept: dict[int, object] = {id(one): one for one in (vars(builtins), *apart)}
         waiting = list(roots)
@@ -80,7 +85,7 @@ class Snapshot:
                 waiting += self._take(one)
 
     def __len__(self) -> int:
-        return len(self._attributes) + len(self._dicts) + len(self._lists) + len(self._slots)
+        return len(self._attributes) + len(self._dicts) + len(self._lists) + len(self._objects) + len(self._slots)
 
     def restore(self) -> None:
         """Everything is as it was."""
@@ -94,6 +99,14 @@ class Snapshot:
             mapping.update(was)
         for items, before in self._lists:
             items[:] = before
+        for read, one, values, puts in self._objects:
+            try:
+                if read(one) == values:
+                    continue
+            except AttributeError:
+                pass  # one of its slots is empty now
+            for put, value in zip(puts, values, strict=True):
+                put(one, value)
         for put, one, value in self._slots:
             put(one, value)
 
@@ -168,15 +181,23 @@ class Snapshot:
         if cls not in self._members:
             slotted = [vars(base) for base in cls.__mro__ if "__slots__" in vars(base)]
             self._members[cls] = [m for names in slotted for m in names.values() if isinstance(m, MemberDescriptorType)]
+        alike: list[tuple[MemberDescriptorType, Any]] = []
         for member in self._members[cls]:
             try:
                 value = member.__get__(one, cls)
             except AttributeError:
                 self._slots.append((_deleter(member), one, None))
                 continue
-            if not frozen:
-                self._slots.append((member.__set__, one, value))
             yield value
+            if type(value) in PLAIN or type(value).__eq__ is IDENTITY:
+                alike.append((member, value))
+            elif not frozen:
+                self._slots.append((member.__set__, one, value))
+        if len(alike) > 1 and not frozen:
+            read = attrgetter(*(member.__name__ for member, _ in alike))
+            self._objects.append((read, one, tuple(value for _, value in alike), [member.__set__ for member, _ in alike]))
+        elif not frozen:
+            self._slots += [(member.__set__, one, value) for member, value in alike]
 
     def _cell(self, cell: CellType) -> Iterator[object]:
         try:

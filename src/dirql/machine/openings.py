@@ -43,8 +43,8 @@ class Openings:
         heap.sort()  # and still is a heap; most of the time it is sorted already
         ready.sort()
         last = closes = FOREVER
-        opens = 0
-        timed: list[tuple[int, int, int, Option, int]] = []
+        opens = time = 0
+        events: list[tuple[int, Option, int]] = []  # when it is due, what it is, the earliest that it may land
         for time, _, event in heap:
             if time > closes:
                 break  # it opens after another has closed
@@ -58,25 +58,32 @@ class Openings:
             if earliest > opens:
                 opens = earliest
             option = known.get(event) or self._named(event)
-            if timed and timed[-1][0] == time and any(one[3] is option for one in timed):
-                continue
-            timed.append((time, 0, len(timed), option, earliest))
-        runs = bool(ready) and ready[0][0] <= (last if last < until else until)
-        if timed:
+            if not events or events[-1][0] != time or all(one[1] is not option for one in events):
+                events.append((time, option, earliest))
+        runs = bool(ready) and ready[0][0] <= last and ready[0][0] <= until
+        if events:
             if not runs and only_recurs():
                 return []
             bound = ready[0][0] + REACH if runs else last
             if bound > last:
                 bound = last
             if opens > bound or time > until:
-                timed = [one for one in timed if one[4] <= bound and one[0] <= until]
-        if runs:
-            for now, index, cpu in ready:
-                if now > last or now > until:
-                    break
-                timed.append((now, 1, index, self.of[cpu], 0))
-            timed.sort()
-        return [one[3] for one in timed]
+                events = [one for one in events if one[2] <= bound and one[0] <= until]
+        if not runs:
+            return [one[1] for one in events]
+        options: list[Option] = []
+        place, count = 0, len(events)
+        for now, _, cpu in ready:
+            if now > last or now > until:
+                break
+            while place < count and events[place][0] <= now:
+                options.append(events[place][1])
+                place += 1
+            options.append(self.of[cpu])
+        while place < count:
+            options.append(events[place][1])
+            place += 1
+        return options
 
     def _named(self, event: Landable) -> Option:
         """Of several of one name the second that came is `name#2`, and stays that until it has landed."""

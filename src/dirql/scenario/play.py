@@ -47,11 +47,13 @@ def run(scenario: Scenario) -> Report:
 
 
 class Play:
-    """A scenario under way: `system`, the functions that are plugged (`cards`), and what it found."""
+    """A scenario under way: `system`, the functions that are plugged (`cards`), and what it found. `begun` is told the system
+    before anything is in it: loading an image runs its DriverEntry."""
 
     def __init__(
         self, scenario: Scenario, *, trace: bool = False, watchdog: float = 0, stubs: Mapping[str, int] | None = None,
         max_instructions: int | None = None, chooser: Chooser | None = None, watch: Callable[[System], Watch] | None = None,
+        begun: Callable[[System], None] | None = None,
     ) -> None:  # fmt: skip
         self.scenario = scenario
         self.grant = scenario.grant
@@ -72,8 +74,11 @@ class Play:
         self.system.preempt = scenario.preempt
         if watch is not None:
             self.system.watching.add(watch(self.system))
+        if begun is not None:
+            begun(self.system)
         self._stubs = stubs or {}
         self._loaded: dict[str, Any] = {}  # what the scenario calls, by reference
+        self._fits: set[tuple[str, str, str]] = set()  # device, method and line of calls whose arguments were looked at
         self.cards: list[_Card] = []
         with self.watched():
             self._build()
@@ -125,10 +130,13 @@ class Play:
             raise
 
     def load_calls(self) -> None:
-        """The workload's file and those of the steps, so that what they share is there from the beginning."""
+        """The workload's file and those of the steps, so that what they share is there at the beginning; the models' own."""
         said = [(self.scenario.workload, Step("call", said=self.scenario.workload))] if self.scenario.workload else []
         for reference, step in said + [(step.value, step) for step in self.scenario.steps if step.action == "call"]:
             self.routine(reference, self.cards[0].function, step)
+        if not self.scenario.workload and not self.scenario.steps:
+            for card in self.cards:
+                self._method(card, Step("exercise"))
 
     def reports(self) -> list[Report]:
         """Of each device, as it is now."""
@@ -198,15 +206,22 @@ class Play:
 
     def _stimulate(self, card: _Card, step: Step) -> None:
         """Call the model's own method; one that has no workload of its own (a dump) has nothing to exercise."""
-        arguments: Mapping[str, Any] = step.value or {}
-        method = getattr(card.function, step.action, None)
-        if method is None:
-            if step.where:
-                problem = f"{step.said}: {card.function.name} has no {step.action}()"
-                raise InputError(self.scenario.source, step.where, problem, 'call = "file.py:function" can do anything')
-            return
-        _bind(method, step.action, arguments, self.scenario.source, lambda key: (step.where, f"[step.{step.action}]"))
-        self._guard(lambda: method(**arguments), step)
+        method = self._method(card, step)
+        if method is not None:
+            self._guard(lambda: method(**(step.value or {})), step)
+
+    def _method(self, card: _Card, step: Step) -> Callable[..., Any] | None:
+        """The model's, which takes what the step gives."""
+        method: Callable[..., Any] | None = getattr(card.function, step.action, None)
+        if method is None and step.where:
+            problem = f"{step.said}: {card.function.name} has no {step.action}()"
+            raise InputError(self.scenario.source, step.where, problem, 'call = "file.py:function" can do anything')
+        which = card.function.name, step.action, step.where
+        if method is not None and which not in self._fits:
+            section = f"[step.{step.action}]"
+            _bind(method, step.action, step.value or {}, self.scenario.source, lambda key: (step.where, section))
+            self._fits.add(which)
+        return method
 
     def _call(self, reference: str, function: Function, step: Step) -> None:
         self._guard(self.routine(reference, function, step), step)
