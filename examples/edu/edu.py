@@ -22,7 +22,7 @@ class EduDevice(wdf.Device):
     """One operation at a time; each ends with an interrupt."""
 
     def evt_device_prepare_hardware(self, raw, translated):
-        self.registers, self.enabler = None, None
+        self.registers, self.enabler, self.gone = None, None, False
         self.cause, self.finished = 0, wdf.Event(self.kernel, wdf.EventType.SynchronizationEvent, name="edu finished")
         for one_raw, one in zip(raw, translated, strict=True):
             if one.type == wdf.CmResourceType.CmResourceTypeMemory:
@@ -38,11 +38,20 @@ class EduDevice(wdf.Device):
     def evt_device_d0_entry(self, previous_state):
         self.registers.write_register_ulong(STATUS, INTERRUPT_AFTER_FACTORIAL)
 
+    def evt_device_d0_exit(self, target_state):
+        """The last interrupt's DPC may have been queued after the framework's flush."""
+        self.kernel.ke_flush_queued_dpcs()
+
     def evt_device_release_hardware(self, translated):
         if self.registers is not None:
             self.registers.unmap()
         if self.enabler is not None:
             self.enabler.delete()  # and its common buffer
+
+    def evt_device_surprise_removal(self):
+        """No interrupt comes any more: who waits for one must not wait for ever."""
+        self.gone = True
+        self.finished.set()
 
     def isr(self, interrupt, message_id):
         """Two causes behind one message: here the register must be asked, and acknowledged, or nothing more comes."""
@@ -73,7 +82,7 @@ class EduDevice(wdf.Device):
         """n!, modulo 2**32, as the device computes it."""
         number, result = request.retrieve_input_buffer(4), request.retrieve_output_buffer(4)
         self.registers.write_register_ulong(FACTORIAL, int.from_bytes(number[:4], "little"))
-        self.kernel.ke_wait_for_single_object(self.finished)
+        self.finish()
         result[:4] = self.registers.read_register_ulong(FACTORIAL).to_bytes(4, "little")
         return 4
 
@@ -92,7 +101,14 @@ class EduDevice(wdf.Device):
     def transfer(self, source, destination, count, command):
         for register, value in ((DMA_SOURCE, source), (DMA_DESTINATION, destination), (DMA_COUNT, count), (DMA_COMMAND, command)):
             self.registers.write_register_ulong64(register, value)
-        self.kernel.ke_wait_for_single_object(self.finished)
+        self.finish()
+
+    def finish(self):
+        """The operation is over, or the device is gone."""
+        if not self.gone:
+            self.kernel.ke_wait_for_single_object(self.finished)
+        if self.gone:
+            raise wdf.StatusError(wdf.STATUS_DEVICE_REMOVED, "the device was pulled out")
 
 
 class EduDriver(wdf.Driver):

@@ -32,6 +32,7 @@ typedef struct EDU {
     PUCHAR Registers;
     SIZE_T Length;
     volatile LONG Cause;
+    volatile BOOLEAN Gone;
     KEVENT Finished;
     WDFDMAENABLER Enabler;
     WDFCOMMONBUFFER Buffer;
@@ -44,6 +45,8 @@ EVT_WDF_DRIVER_DEVICE_ADD EvtDriverDeviceAdd;
 EVT_WDF_DEVICE_PREPARE_HARDWARE EvtDevicePrepareHardware;
 EVT_WDF_DEVICE_RELEASE_HARDWARE EvtDeviceReleaseHardware;
 EVT_WDF_DEVICE_D0_ENTRY EvtDeviceD0Entry;
+EVT_WDF_DEVICE_D0_EXIT EvtDeviceD0Exit;
+EVT_WDF_DEVICE_SURPRISE_REMOVAL EvtDeviceSurpriseRemoval;
 EVT_WDF_INTERRUPT_ISR EvtInterruptIsr;
 EVT_WDF_INTERRUPT_DPC EvtInterruptDpc;
 EVT_WDF_IO_QUEUE_IO_DEVICE_CONTROL EvtIoDeviceControl;
@@ -92,6 +95,8 @@ NTSTATUS NTAPI EvtDriverDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
     callbacks.EvtDevicePrepareHardware = EvtDevicePrepareHardware;
     callbacks.EvtDeviceReleaseHardware = EvtDeviceReleaseHardware;
     callbacks.EvtDeviceD0Entry = EvtDeviceD0Entry;
+    callbacks.EvtDeviceD0Exit = EvtDeviceD0Exit;
+    callbacks.EvtDeviceSurpriseRemoval = EvtDeviceSurpriseRemoval;
     WdfDeviceInitSetPnpPowerEventCallbacks(DeviceInit, &callbacks);
 
     WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, EDU);
@@ -132,6 +137,7 @@ NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST Resources
     PAGED_CODE();
     edu->Registers = NULL;
     edu->Cause = 0;
+    edu->Gone = FALSE;
     KeInitializeEvent(&edu->Finished, SynchronizationEvent, FALSE);
     for (i = 0; i < count; i++) {
         PCM_PARTIAL_RESOURCE_DESCRIPTOR one = WdfCmResourceListGetDescriptor(ResourcesTranslated, i);
@@ -165,6 +171,24 @@ NTSTATUS NTAPI EvtDeviceD0Entry(WDFDEVICE Device, WDF_POWER_DEVICE_STATE Previou
     UNREFERENCED_PARAMETER(PreviousState);
     Write(GetEdu(Device), STATUS_REGISTER, INTERRUPT_AFTER_FACTORIAL);
     return STATUS_SUCCESS;
+}
+
+/* The last interrupt's DPC may have been queued after the framework's flush. */
+NTSTATUS NTAPI EvtDeviceD0Exit(WDFDEVICE Device, WDF_POWER_DEVICE_STATE TargetState)
+{
+    UNREFERENCED_PARAMETER(Device);
+    UNREFERENCED_PARAMETER(TargetState);
+    KeFlushQueuedDpcs();
+    return STATUS_SUCCESS;
+}
+
+/* No interrupt comes any more: who waits for one must not wait for ever. */
+void NTAPI EvtDeviceSurpriseRemoval(WDFDEVICE Device)
+{
+    EDU *edu = GetEdu(Device);
+
+    edu->Gone = TRUE;
+    KeSetEvent(&edu->Finished, IO_NO_INCREMENT, FALSE);
 }
 
 NTSTATUS NTAPI EvtDeviceReleaseHardware(WDFDEVICE Device, WDFCMRESLIST ResourcesTranslated)
@@ -207,18 +231,22 @@ void NTAPI EvtInterruptDpc(WDFINTERRUPT Interrupt, WDFOBJECT AssociatedObject)
     KeSetEvent(&GetEdu(AssociatedObject)->Finished, IO_NO_INCREMENT, FALSE);
 }
 
-static void Finish(EDU *Edu)
+/* The operation is over, or the device is gone. */
+static NTSTATUS Finish(EDU *Edu)
 {
-    KeWaitForSingleObject(&Edu->Finished, Executive, KernelMode, FALSE, NULL);
+    if (!Edu->Gone) {
+        KeWaitForSingleObject(&Edu->Finished, Executive, KernelMode, FALSE, NULL);
+    }
+    return Edu->Gone ? STATUS_DEVICE_REMOVED : STATUS_SUCCESS;
 }
 
-static void Transfer(EDU *Edu, ULONG64 Source, ULONG64 Destination, ULONG64 Count, ULONG64 Command)
+static NTSTATUS Transfer(EDU *Edu, ULONG64 Source, ULONG64 Destination, ULONG64 Count, ULONG64 Command)
 {
     Write64(Edu, DMA_SOURCE, Source);
     Write64(Edu, DMA_DESTINATION, Destination);
     Write64(Edu, DMA_COUNT, Count);
     Write64(Edu, DMA_COMMAND, Command);
-    Finish(Edu);
+    return Finish(Edu);
 }
 
 /* n!, modulo 2^32, as the device computes it. */
@@ -232,7 +260,9 @@ static NTSTATUS Factorial(EDU *Edu, WDFREQUEST Request, size_t *Done)
     }
     if (NT_SUCCESS(status)) {
         Write(Edu, FACTORIAL, *number);
-        Finish(Edu);
+        status = Finish(Edu);
+    }
+    if (NT_SUCCESS(status)) {
         *result = Read(Edu, FACTORIAL);
         *Done = sizeof(*result);
     }
@@ -255,8 +285,12 @@ static NTSTATUS RoundTrip(EDU *Edu, WDFREQUEST Request, size_t Length, size_t *D
     }
     if (NT_SUCCESS(status)) {
         RtlCopyMemory(memory, input, Length);
-        Transfer(Edu, address, DEVICE_BUFFER, Length, START | INTERRUPT_WHEN_DONE);
-        Transfer(Edu, DEVICE_BUFFER, address + HALF, Length, START | TO_MEMORY | INTERRUPT_WHEN_DONE);
+        status = Transfer(Edu, address, DEVICE_BUFFER, Length, START | INTERRUPT_WHEN_DONE);
+    }
+    if (NT_SUCCESS(status)) {
+        status = Transfer(Edu, DEVICE_BUFFER, address + HALF, Length, START | TO_MEMORY | INTERRUPT_WHEN_DONE);
+    }
+    if (NT_SUCCESS(status)) {
         RtlCopyMemory(output, memory + HALF, Length);
         *Done = Length;
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ApiError", "DirqlError", "InputError", "LayoutError", "NotModelled", "UsageError"]
+__all__ = ["ApiError", "DirqlError", "InputError", "LayoutError", "NotModelled", "Unfinished", "UsageError"]
 
 
 class DirqlError(Exception):
@@ -19,6 +19,10 @@ class ApiError(DirqlError):
 
 class UsageError(DirqlError):
     """A call of dirql's own Python surface that cannot be carried out."""
+
+
+class Unfinished(UsageError):
+    """What was asked of a driver, and waited for, is not done, and nothing more happens."""
 
 
 class NotModelled(DirqlError):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from dirql import ntstatus
-from dirql.errors import NotModelled, UsageError
+from dirql.errors import NotModelled, Unfinished, UsageError
 from dirql.kernel.irp import Irp, MajorFunction, Method
 from dirql.ntstatus import StatusError
 
@@ -139,7 +139,7 @@ class PendingIo:
         if (watch := self._io.kernel.machine.watch) is not None:
             watch.acquire(irp.done)
         if not self.done:
-            raise UsageError(f"the {irp.name} is not completed and nothing more happens; start it overlapped, make what it waits "
+            raise Unfinished(f"the {irp.name} is not completed and nothing more happens; start it overlapped, make what it waits "
                              "for happen, or cancel() it")  # fmt: skip
         if not ntstatus.nt_success(irp.status):
             raise StatusError(irp.status, irp.name)

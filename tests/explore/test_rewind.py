@@ -81,10 +81,11 @@ def counter() -> Callable[[], int]:
 def told(world: Plain) -> tuple[Any, ...]:
     slotted = [{name: getattr(one, name, "unset") for name in ("count", "name", "colour", "never", "parts")}
                for one in (world.slotted, world.child)]  # fmt: skip
-    own = {name: value for name, value in vars(world).items() if name not in ("slotted", "child", "random", "counter", "register")}
-    return repr(sorted(own.items())), slotted, world.register.value, world.child.more, world.random.getstate()
+    own = sorted((name, value) for name, value in vars(world).items() if name not in OTHERS)
+    return repr(own), slotted, world.register.value, world.child.more, world.random.getstate()
 
 
+OTHERS = ("slotted", "child", "random", "counter", "register")
 CHANGES: dict[str, Callable[[Plain], object]] = {
     "an attribute": lambda w: setattr(w, "number", 4),
     "a new attribute": lambda w: setattr(w, "another", 4),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dirql import ntstatus
+from dirql.errors import InputError, Unfinished
 from dirql.explore.depth_first import DepthFirstTactic
 from dirql.explore.director import Abandoned, Director, Tactic
 from dirql.explore.faults import Faults
@@ -28,6 +29,7 @@ __all__ = ["LATITUDE", "Plan", "Trial"]
 
 LATITUDE = 100_000  # ns that a posted write may be late (model choice: PCIe bounds no latency)
 BY_MODEL = "model"
+EXPECTED = ("alloc", "grant", "remove")  # failures after which a program is told of errors; sleeping and waking is not seen
 WEIGHT: Mapping[Level, int] = {"advice": 0, "warning": 1, "error": 2}
 
 
@@ -118,7 +120,10 @@ class Trial:
         status = play.start() if self._status is None else self._status
         if ntstatus.nt_success(status):
             faults.started()
-            play.work()
+            failed = self._work()
+            if failed:
+                faults.over()
+                return failed, ""
         system.run()
         if system.stopped is not None:
             return [], ""
@@ -132,6 +137,22 @@ class Trial:
         faults.over()
         system.shut_down()
         return failures, state
+
+    def _work(self) -> list[Failure]:
+        """The workload. In the default order its error is the user's; in another one it is a failure of the schedule, unless a
+        failure was chosen that a program has to expect: what then matters is that it was told."""
+        try:
+            self.play.work()
+        except InputError as problem:
+            cause = problem.__cause__ or problem.__context__
+            if not any(decision.taken for decision in self.director.decisions):
+                raise
+            place = f"{problem.source}:{problem.where}" if problem.where else problem.source
+            if isinstance(cause, Unfinished):
+                return [Failure("request-not-completed", str(cause), place, -1)]
+            if self._faults.happened not in EXPECTED:
+                return [Failure("workload", problem.problem, place, -1)]
+        return []
 
     def _looking(self, system: System) -> Footprints:
         self._footprints.contexts = system.framework.of_context
