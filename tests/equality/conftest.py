@@ -21,6 +21,9 @@ COUNTERPARTS = {  # the class, and the folder with the macros that its counterpa
     "status_register.py:StatusRegisterDriver": ("mqueue", ("STATUS_REGISTER",)),
     "status_register.py:NotMineDriver": ("mqueue", ("NOT_MINE",)),
     "edu.py:EduDriver": ("edu_c", ()),
+    "flag.py:Driver": ("explore_c/flag", ()),
+    "count.py:Driver": ("explore_c/count", ()),
+    "mended.py:Driver": ("explore_c/mended", ()),
 }
 
 InC = Callable[[Scenario], Scenario]
@@ -35,7 +38,7 @@ def in_c(tmp_path_factory: pytest.TempPathFactory) -> InC:
     def image(reference: str) -> str:
         folder, defines = COUNTERPARTS[reference]
         if reference not in images:
-            built = build_driver(EXAMPLES / folder, tmp_path_factory.mktemp(folder), defines=defines)
+            built = build_driver(EXAMPLES / folder, tmp_path_factory.mktemp(Path(folder).name), defines=defines)
             assert built.diagnostics == ""
             images[reference] = str(built.image)
         return images[reference]

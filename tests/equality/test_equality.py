@@ -21,7 +21,9 @@ from dirql.trace import Kind
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # C calls more routines than Python for the same work, and has a DriverEntry; its instructions cost nothing.
 FREE = Costs(routine=0, thread_switch=0)
-PYTHON = sorted(f"{one.parent.name}/{one.stem}" for folder in ("multiqueue", "edu") for one in (EXAMPLES / folder).glob("*.toml"))
+FOLDERS = ("multiqueue", "edu", "explore")
+PYTHON = sorted(f"{one.parent.name}/{one.stem}" for folder in FOLDERS for one in (EXAMPLES / folder).glob("*.toml"))
+JOBS = ("explore/flag", "explore/count", "explore/mended")
 
 InC = Callable[[Scenario], Scenario]
 Both = Callable[[Scenario], tuple[Report, Report]]
@@ -37,6 +39,14 @@ def card(**options: Any) -> tuple[DeviceSource, ...]:
 
 def submit(queue: int, count: int) -> Step:
     return Step("submit", {"queue": queue, "count": count})
+
+
+def job(queue: int) -> Step:
+    return Step("submit", {"queue": queue})
+
+
+def jobs_card(**options: Any) -> tuple[DeviceSource, ...]:
+    return (DeviceSource("model", "jobs.py:Jobs", options=options),)
 
 
 def visible(report: Report) -> dict[str, Any]:
@@ -142,6 +152,53 @@ def test_a_rebalance_gives_the_same_report(both: Both, first: GrantChoice, then:
 def test_a_removal_under_traffic_gives_the_same_report(both: Both, name: str, after: int, action: str) -> None:
     steps = (submit(0, 16), submit(5, 16), Step("run_ns", after), Step(action))
     python, image = both(scenario(name, steps=steps, workload=""))
+    assert differences(python, image) == {}
+
+
+@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize(
+    "choice",
+    [GrantChoice.all(), GrantChoice.one(), GrantChoice.line(), *(GrantChoice.messages(count) for count in (1, 2, 3, 4))],
+    ids=lambda choice: f"{choice.kind}-{choice.count}",
+)
+def test_a_grant_to_the_jobs_card_gives_the_same_report(both: Both, name: str, choice: GrantChoice) -> None:
+    python, image = both(scenario(name, grant=choice, devices=jobs_card(queues=4)))
+    assert differences(python, image) == {}
+
+
+@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize(("gap", "merged"), [(1, 4), (100, 4), (300, 2), (500, 0), (1_600, 0)])
+def test_jobs_that_come_close_together_give_the_same_report(both: Both, name: str, gap: int, merged: int) -> None:
+    python, image = both(scenario(name, devices=jobs_card(queues=2, jobs=4, gap=gap)))
+    assert differences(python, image) == {}
+    assert sum(message.merged for message in python.messages) == merged
+
+
+WITHIN = {"interrupts", "register_writes", "grants", "unserved", "time_ns"}  # what depends on where in the DPC the ISR came
+
+
+@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("gap", [800, 1_000])
+def test_a_message_that_comes_within_a_DPC_has_the_same_fate(both: Both, name: str, gap: int) -> None:
+    """C may be interrupted at more places of its DPC: it asks the framework for each context."""
+    python, image = both(scenario(name, devices=jobs_card(queues=2, jobs=4, gap=gap)))
+    assert set(differences(python, image)) <= WITHIN
+
+
+@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("then", [GrantChoice.all(), GrantChoice.messages(2), GrantChoice.one()], ids=lambda one: one.kind)
+def test_a_rebalance_of_the_jobs_card_gives_the_same_report(both: Both, name: str, then: GrantChoice) -> None:
+    steps = (job(0), job(1), Step("rebalance", then), job(0), Step("run"), Step("rebalance", GrantChoice.all()), job(1))
+    python, image = both(scenario(name, devices=jobs_card(queues=2), steps=steps, workload=""))
+    assert differences(python, image) == {}
+
+
+@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("after", [1, 500, 1_000, 1_500, 100_000])
+@pytest.mark.parametrize("action", ["remove", "surprise_remove"])
+def test_a_removal_of_the_jobs_card_gives_the_same_report(both: Both, name: str, after: int, action: str) -> None:
+    steps = (job(0), job(1), job(0), Step("run_ns", after), Step(action))
+    python, image = both(scenario(name, devices=jobs_card(queues=2), steps=steps, workload=""))
     assert differences(python, image) == {}
 
 
