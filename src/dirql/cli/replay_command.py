@@ -48,10 +48,11 @@ def replay(
 
     asked = Asked(source, inf, level, invariant, same_outcome, tuple(stub or ()), watchdog)
     wanted = Schedule.parse(schedule)
-    with output_kept_for_json(json):
+    with output_kept_for_json(json), traced(trace, force) as begun:
         again = Replay(plan_of_schedule(asked, wanted), wanted)
-        with traced(again.play, trace, force):
-            again.run()
+        if begun is not None:
+            begun(again.play.system)
+        again.run()
     found = again.found
     if json:
         print_json(as_json(again))

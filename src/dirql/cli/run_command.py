@@ -74,10 +74,10 @@ def run(
     from dirql.report.text import render
 
     one_grant(messages, line)
-    with output_kept_for_json(json):
-        play = play_of(source, device, inf, cpus, messages, line, seed, trace=bool(trace), watchdog=watchdog,
+    with output_kept_for_json(json), traced(trace, force) as begun:
+        play = play_of(source, device, inf, cpus, messages, line, seed, trace=begun, watchdog=watchdog,
                        stubs=stub or (), max_instructions=max_instructions, races=races)  # fmt: skip
-        with traced(play, trace, force), progress(source):
+        with progress(source):
             reports = play.run()
     if json:
         told = [report.as_json() for report in reports]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,20 +12,22 @@ from dirql.cli.resources_of import overridden
 from dirql.errors import InputError, UsageError
 from dirql.scenario.play import Play
 from dirql.scenario.values import MODELS, DeviceSource, DriverSource, Scenario
+from dirql.system import System
 
-__all__ = ["check_watchdog", "play_of", "stubs_of", "traced"]
+__all__ = ["Begun", "check_watchdog", "play_of", "stubs_of", "traced"]
 
 SEEDS = 1 << 64
-NAME = re.compile(r"[A-Za-z_]\w*")
+NAME = re.compile(r"[A-Za-z_]\w*|[\w.-]+!#\d{1,5}")
 LONGEST = 1_000_000  # s, eleven days
 FORMATS = {".jsonl": "json_lines", ".txt": "lines"}
+Begun = Callable[[System], None]
 
 
 def play_of(
-    source: str, device: str, inf: str, cpus: int | None, messages: int | None, line: bool, seed: int | None, *, trace: bool,
-    watchdog: float, stubs: Sequence[str] = (), max_instructions: int | None = None, races: bool = False,
+    source: str, device: str, inf: str, cpus: int | None, messages: int | None, line: bool, seed: int | None, *,
+    trace: Begun | None, watchdog: float, stubs: Sequence[str] = (), max_instructions: int | None = None, races: bool = False,
 ) -> Play:
-    """The scenario, built."""
+    """The scenario, built; `trace` is what `traced` gave."""
     if source.endswith(".toml"):
         if device:
             raise UsageError(f"--device {device}: {source} names its device; leave the option out, or give a driver.py")
@@ -44,7 +46,8 @@ def play_of(
     if max_instructions is not None and not _has_image(scenario):
         raise UsageError(f"--max-instructions {max_instructions}: {source} has no image (.sys); leave the option out")
     told = stubs_of(source, scenario, stubs)
-    return Play(scenario, trace=trace, watchdog=watchdog, stubs=told, max_instructions=max_instructions)
+    asked = trace is not None
+    return Play(scenario, trace=asked, watchdog=watchdog, stubs=told, max_instructions=max_instructions, begun=trace)
 
 
 def check_watchdog(seconds: float) -> None:
@@ -97,10 +100,11 @@ def _of_driver(source: str, device: str) -> Scenario:
 
 
 @contextmanager
-def traced(play: Play, path: str, force: bool) -> Iterator[None]:
-    """Write the trace to `path` when the run is over, however it ended; what makes that impossible is said before."""
+def traced(path: str, force: bool) -> Iterator[Begun | None]:
+    """Whom to tell of the system before it runs anything, None where `path` is empty. The trace is written to `path` at the end,
+    whatever that is; what makes it impossible is said before. Where nothing happened no file is left."""
     if not path:
-        yield
+        yield None
         return
     target = Path(path)
     form = FORMATS.get(target.suffix)
@@ -108,14 +112,22 @@ def traced(play: Play, path: str, force: bool) -> Iterator[None]:
         raise UsageError(f"--trace {path}: the suffix tells the format; write {' or '.join(FORMATS)}")
     if target.exists() and not force:
         raise UsageError(f"--trace {path}: the file exists; choose another name, or give --force")
-    try:
-        file = target.open("w", encoding="utf-8", newline="\n")
-    except OSError as problem:
-        raise InputError(path, "", problem.strerror or str(problem), "name a file that can be written") from None
-    with file:
-        try:
-            yield
-        finally:
-            assert play.system.trace is not None
-            for text in getattr(play.system.trace, form)():
-                file.write(f"{text}\n")
+    with ExitStack() as end:
+
+        def begin(system: System) -> None:
+            trace, there = system.trace, target.exists()
+            assert trace is not None
+            try:
+                file = target.open("w", encoding="utf-8", newline="\n")
+            except OSError as problem:
+                raise InputError(path, "", problem.strerror or str(problem), "name a file that can be written") from None
+
+            def write() -> None:
+                with file:
+                    file.writelines(f"{text}\n" for text in getattr(trace, form)())
+                if not len(trace) and not there:
+                    target.unlink()
+
+            end.callback(write)
+
+        yield begin

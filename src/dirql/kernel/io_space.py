@@ -4,12 +4,14 @@ A read is a round trip that flushes posted writes and stalls the processor; a wr
 the width of its routine. Reads at device IRQL are counted: they are what message-signalled interrupts exist to avoid.
 An access to a device that cannot answer, or to registers that are the bus driver's, is a finding: looked for where a mapping's
 way to the device is looked up, which whatever changes the device's state makes anew. So it is told once for each such change.
+A mapping's caching attribute stands in the trace; a device's registers that are mapped cached are a finding.
 Limits: no caching attribute has an effect. A reset that the device does by itself is no such change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dirql.ddi import ddi, irql_name
@@ -23,9 +25,20 @@ from dirql.trace import Kind
 if TYPE_CHECKING:
     from dirql.kernel.kernel import Kernel
 
-__all__ = ["IoSpace", "PortSpace", "decode"]
+__all__ = ["IoSpace", "MemoryCachingType", "PortSpace", "decode"]
 
 MEMORY_BARS = range(6)
+
+
+class MemoryCachingType(IntEnum):
+    """MEMORY_CACHING_TYPE (wdm.h)."""
+
+    MmNonCached = 0
+    MmCached = 1
+    MmWriteCombined = 2
+    MmHardwareCoherentCached = 3
+    MmNonCachedUnordered = 4
+    MmUSWCCached = 5
 
 
 def decode(ports: list[Port], address: int, io: bool) -> tuple[Port, int, int] | None:
@@ -225,9 +238,26 @@ def _writer(name: str, size: int) -> Callable[[Any, int, int], None]:
 class IoSpace(_Space):
     """Mapped device memory."""
 
-    def __init__(self, kernel: Kernel, start: int, length: int) -> None:
+    def __init__(
+        self, kernel: Kernel, start: int, length: int, cache_type: MemoryCachingType = MemoryCachingType.MmNonCached
+    ) -> None:
         super().__init__(kernel, start, length, io=False)
+        self.cache_type = cache_type
         kernel.mapped[self] = self.machine.where()
+        self._tell_caching()
+
+    def _tell_caching(self) -> None:
+        machine, cached = self.machine, self.cache_type is MemoryCachingType.MmCached
+        if machine.trace is None and not cached:
+            return
+        found = decode(machine.ports, self.start, self.io)
+        what = f"{self.length:#x} bytes at {self.start:#x}" + (f", BAR{found[1]} of {found[0].name}" if found else "")
+        if machine.trace is not None:
+            mapped = f"{what}, {self.cache_type.name}"
+            machine.trace.add((machine.cpu.now, machine.cpu.index, Kind.NOTE, "MmMapIoSpaceEx", mapped))
+        if cached and found is not None:
+            remedy = "map them MmNonCached: PAGE_READWRITE | PAGE_NOCACHE for MmMapIoSpaceEx"
+            self._tell("cached-registers", f"{what}, are mapped {self.cache_type.name}; {remedy}")
 
     read_register_uchar = _reader("READ_REGISTER_UCHAR", 1)
     read_register_ushort = _reader("READ_REGISTER_USHORT", 2)

@@ -14,7 +14,7 @@ from dirql.kernel.dpc import Kdpc, drain, queue
 from dirql.kernel.held import Held
 from dirql.kernel.interlocked import Interlocked
 from dirql.kernel.interrupt import InterruptController
-from dirql.kernel.io_space import IoSpace, PortSpace
+from dirql.kernel.io_space import IoSpace, MemoryCachingType, PortSpace
 from dirql.kernel.irql import DISPATCH_LEVEL, HIGH_LEVEL
 from dirql.kernel.kinterrupt import isr_changed_irql
 from dirql.kernel.object_manager import ObjectManager
@@ -235,9 +235,11 @@ class Kernel(Interlocked):
     # Registers
 
     @ddi("MmMapIoSpaceEx")
-    def mm_map_io_space(self, physical_address: int, length: int) -> IoSpace:
+    def mm_map_io_space(
+        self, physical_address: int, length: int, cache_type: MemoryCachingType = MemoryCachingType.MmNonCached
+    ) -> IoSpace:
         """Map device memory; the result has the READ_/WRITE_REGISTER_ routines."""
-        return IoSpace(self, physical_address, length)
+        return IoSpace(self, physical_address, length, cache_type)
 
     def port_space(self, start: int, length: int) -> PortSpace:
         """I/O ports: the READ_/WRITE_PORT_ routines over a range."""

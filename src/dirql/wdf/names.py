@@ -41,15 +41,17 @@ class DeviceInterface:
 
 
 class Names:
-    """The object manager's directory of symbolic links, for devices of the framework: by plain name."""
+    """The object manager's directory of symbolic links, by plain name. Those of IoCreateSymbolicLink (`wdm`: what they lead to)
+    are known and lead nowhere."""
 
     def __init__(self) -> None:
         self.links: dict[str, tuple[NamedDevice, str]] = {}  # the device, and the file name below it
+        self.wdm: dict[str, str] = {}
         self.interfaces: list[tuple[NamedDevice, DeviceInterface]] = []
 
     def add(self, name: str, device: NamedDevice, file_name: str = "") -> None:
         """StatusError STATUS_OBJECT_NAME_COLLISION if somebody has it."""
-        if plain_name(name) in self.links:
+        if plain_name(name) in self.links or plain_name(name) in self.wdm:
             raise StatusError(ntstatus.STATUS_OBJECT_NAME_COLLISION, f"there is a {name} already")
         self.links[plain_name(name)] = device, file_name
 
@@ -71,8 +73,13 @@ class Names:
             raise StatusError(ntstatus.STATUS_OBJECT_NAME_NOT_FOUND, f"{why}; {self._known()}")
         key = plain_name(str(name))
         for known, (device, file_name) in self.links.items():
-            if key == known or key.startswith(f"{known}\\"):
+            if _leads(known, key):
                 return device, file_name + str(name)[len(str(name)) - len(key) + len(known) :]
+        for known, target in self.wdm.items():
+            if _leads(known, key):
+                why = f"{name} is IoCreateSymbolicLink's link to {target}, and requests to a WDM driver's device are not modelled"
+                remedy = "open a KMDF driver's: WdfDeviceCreateDeviceInterface, WdfDeviceCreateSymbolicLink"
+                raise StatusError(ntstatus.STATUS_OBJECT_NAME_NOT_FOUND, f"{why}; {remedy}")
         raise StatusError(ntstatus.STATUS_OBJECT_NAME_NOT_FOUND, f"there is no {name}; {self._known()}")
 
     def _known(self) -> str:
@@ -84,6 +91,11 @@ class Names:
 def below(reference: str) -> str:
     """A reference string as the file name that the driver sees."""
     return f"\\{reference}" if reference else ""
+
+
+def _leads(known: str, key: str) -> bool:
+    """True when `key` is that name, or a file's below it."""
+    return key == known or key.startswith(f"{known}\\")
 
 
 def _guid(name: str | UUID) -> UUID | None:

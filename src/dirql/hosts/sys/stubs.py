@@ -23,20 +23,22 @@ SPACING = 16
 HLT = b"\xf4"
 STUB = HLT + b"\xc3" + HLT * 14  # the call is made at the hlt; the ret behind it goes back
 TWO_BLOCKS = b"\xeb\x00" + HLT  # jmp to the hlt behind it
+ORDINAL = "!#"
 Entry = Callable[[Any, Any], int]
 
 
 class Unmodelled:
-    """A routine that drivers import and dirql does not model: loud when it is called."""
+    """A routine that drivers import and dirql does not model, `#12` one by its ordinal: loud when it is called."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
 
     def __call__(self, guest: Guest, frame: Frame) -> int:
         """Ends the run."""
-        caller = guest.words(frame.return_address, returning=True)
-        raise NotModelled(f"{caller} calls {self.module}!{self.name}, which dirql does not model; "
-                          f"pass --stub {self.name}=VALUE to let it return that")  # fmt: skip
+        caller, name = guest.words(frame.return_address, returning=True), f"{self.module}!{self.name}"
+        said = _said(name)
+        option = f"{said}=VALUE" if said != name else f"'{said}=VALUE'"  # a shell has a use of its own for ! and #
+        raise NotModelled(f"{caller} calls {name}, which dirql does not model; pass --stub {option} to let it return that")
 
 
 class Stubbed:
@@ -65,7 +67,7 @@ class Stubs:
         self.thunks: list[Entry] = []
         self._address: dict[str, int] = {}
         self.data: dict[str, int] = {}  # "module!Name" of exported variables
-        self._replaced: dict[str, int] = {}  # by name: what a routine returns instead of being called
+        self._replaced: dict[str, int] = {}  # by what --stub calls a routine: what it returns instead of being called
 
     def address(self, name: str, thunk: Entry) -> int:
         """Where a driver calls `thunk`; the same for the same name."""
@@ -73,7 +75,7 @@ class Stubs:
         if known is None:
             if len(self.thunks) == CAPACITY:
                 raise NotModelled(f"{name} is one more than the {CAPACITY} routines that the images of one system can import")
-            value = self._replaced.get(name.partition("!")[2])
+            value = self._replaced.get(_said(name))
             if value is not None:
                 thunk = Stubbed(name, value)
             known = self._address[name] = self.base + SPACING * len(self.thunks)
@@ -97,10 +99,12 @@ class Stubs:
             if index is not None else ""
 
     def replace(self, name: str, value: int) -> None:
-        """From now on the routine `name` of whichever module does nothing and returns `value`."""
+        """From now on the routine `name` of whichever module does nothing and returns `value`; `ndis.sys!#12` is one that is
+        imported by its ordinal."""
+        name = name.lower() if ORDINAL in name else name
         self._replaced[name] = value
         for known, address in self._address.items():
-            if known.partition("!")[2] == name:
+            if _said(known) == name:
                 self.thunks[address - self.base >> 4] = Stubbed(known, value)
 
     def known(self, name: str) -> int:
@@ -112,3 +116,8 @@ class Stubs:
         if name in self._replaced:
             return self.address(f"ntoskrnl!{name}", Unmodelled("ntoskrnl", name))
         return 0
+
+
+def _said(name: str) -> str:
+    """What --stub calls the routine `module!Name`: a name is one routine's in whichever module, an ordinal is not."""
+    return name if ORDINAL in name else name.partition("!")[2]

@@ -18,17 +18,17 @@ from dirql.ntstatus import (
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SUCCESS,
 )
+from dirql.wdf.names import plain_name
 
 __all__: list[str] = []
 
 LARGEST_EXTENSION = 0xFFFF - DEVICE_OBJECT.size
 
 
-class Links:
-    """Symbolic links and named devices of WDM drivers."""
+class NamedDevices:
+    """The device objects of WDM drivers that have a name, by it."""
 
     def __init__(self, guest: Guest) -> None:
-        self.links: dict[str, str] = {}
         self.names: dict[str, int] = {}
 
 
@@ -57,12 +57,12 @@ def _create(
 ) -> int:
     if extension > LARGEST_EXTENSION:
         return STATUS_INSUFFICIENT_RESOURCES
-    links, called = guest.part(Links), unicode_text(name) if name is not None else ""
-    if called and called.casefold() in links.names:
+    names, called = guest.part(NamedDevices).names, unicode_text(name) if name is not None else ""
+    if called and called.casefold() in names:
         return STATUS_OBJECT_NAME_COLLISION
     made = guest.part(DeviceObjects).new(driver, extension, called or "without a name", type_, characteristics)
     if called:
-        links.names[called.casefold()] = made.view.address
+        names[called.casefold()] = made.view.address
     device(made.view.address)
     return STATUS_SUCCESS
 
@@ -73,7 +73,7 @@ def IoDeleteDevice(guest: Guest, device: PVOID) -> VOID:
     enter(guest, "IoDeleteDevice")
     if not guest.part(DeviceObjects).delete(device):
         raise BugCheck(0xC2, 7, 0, 0, device, why=f"IoDeleteDevice of {device:#x}: {guest.space.describe(device)}")
-    names = guest.part(Links).names
+    names = guest.part(NamedDevices).names
     for name in [name for name, address in names.items() if address == device]:
         del names[name]
 
@@ -126,10 +126,10 @@ def IoGetLowerDeviceObject(guest: Guest, device: PVOID) -> PVOID:
 def IoCreateSymbolicLink(guest: Guest, link: Ptr[UNICODE_STRING], name: Ptr[UNICODE_STRING]) -> NTSTATUS:
     """IoCreateSymbolicLink: kept; a WDM driver's devices cannot be opened here."""
     enter(guest, "IoCreateSymbolicLink")
-    links, key = guest.part(Links).links, unicode_text(link).casefold()
-    if key in links:
+    names, key = guest.framework.names, plain_name(unicode_text(link))
+    if key in names.links or key in names.wdm:
         return STATUS_OBJECT_NAME_COLLISION
-    links[key] = unicode_text(name)
+    names.wdm[key] = unicode_text(name)
     return STATUS_SUCCESS
 
 
@@ -137,7 +137,7 @@ def IoCreateSymbolicLink(guest: Guest, link: Ptr[UNICODE_STRING], name: Ptr[UNIC
 def IoDeleteSymbolicLink(guest: Guest, link: Ptr[UNICODE_STRING]) -> NTSTATUS:
     """IoDeleteSymbolicLink."""
     enter(guest, "IoCreateSymbolicLink")
-    found = guest.part(Links).links.pop(unicode_text(link).casefold(), None)
+    found = guest.framework.names.wdm.pop(plain_name(unicode_text(link)), None)
     return STATUS_SUCCESS if found is not None else STATUS_OBJECT_NAME_NOT_FOUND
 
 

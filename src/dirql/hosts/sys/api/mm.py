@@ -14,6 +14,7 @@ from dirql.hosts.sys.page_table import Rights
 from dirql.hosts.sys.processor import TRAP_BASE
 from dirql.hosts.sys.strings import unicode_text
 from dirql.hosts.sys.variables import VARIABLES, variable
+from dirql.kernel.io_space import MemoryCachingType
 from dirql.kernel.physical_pages import allocate_contiguous_memory, free_contiguous_memory
 from dirql.kernel.stop import BugCheck
 from dirql.machine.memory import PAGE_SIZE
@@ -22,30 +23,33 @@ __all__: list[str] = []
 
 ANYWHERE = (1 << 64) - 1
 READ_WRITE = Rights.READ | Rights.WRITE
-PAGE_CACHING = 0x200 | 0x400  # PAGE_NOCACHE, PAGE_WRITECOMBINE
+PAGE_NOCACHE, PAGE_WRITECOMBINE = 0x200, 0x400
+PAGE_CACHING = {0: MemoryCachingType.MmCached, PAGE_NOCACHE: MemoryCachingType.MmNonCached,
+                PAGE_WRITECOMBINE: MemoryCachingType.MmWriteCombined}  # fmt: skip
 PROTECTIONS = {0x02: Rights.READ, 0x04: READ_WRITE, 0x20: Rights.READ, 0x40: READ_WRITE}  # PAGE_…; no code runs from a device
-MM_MAXIMUM_CACHE_TYPE = 6
 
 
 @api("ntoskrnl")
 def MmMapIoSpaceEx(guest: Guest, physical: ULONGLONG, length: SIZE_T, protect: ULONG) -> PVOID:
     """MmMapIoSpaceEx: NULL for what is no protection, or two kinds of caching (model choice)."""
-    if protect & PAGE_CACHING == PAGE_CACHING or protect & ~PAGE_CACHING not in PROTECTIONS:
-        return 0
-    return _map(guest, physical, length, PROTECTIONS[protect & ~PAGE_CACHING])
+    cache_type = PAGE_CACHING.get(protect & (PAGE_NOCACHE | PAGE_WRITECOMBINE))
+    rights = PROTECTIONS.get(protect & ~(PAGE_NOCACHE | PAGE_WRITECOMBINE))
+    return 0 if cache_type is None or rights is None else _map(guest, physical, length, rights, cache_type)
 
 
 @api("ntoskrnl")
 def MmMapIoSpace(guest: Guest, physical: ULONGLONG, length: SIZE_T, cache_type: ULONG) -> PVOID:
     """MmMapIoSpace: NULL for what is no MEMORY_CACHING_TYPE (model choice)."""
-    return _map(guest, physical, length, READ_WRITE) if cache_type < MM_MAXIMUM_CACHE_TYPE else 0
+    if cache_type >= len(MemoryCachingType):
+        return 0
+    return _map(guest, physical, length, READ_WRITE, MemoryCachingType(cache_type))
 
 
-def _map(guest: Guest, physical: int, length: int, rights: Rights) -> int:
+def _map(guest: Guest, physical: int, length: int, rights: Rights, cache_type: MemoryCachingType) -> int:
     """NULL for no bytes and for more than there could be (model choice: Windows asserts, or fails), and with no address left."""
     if not 0 < length <= 1 << 30 or physical + length > 1 << 52 or not guest.devices.has_room(physical, length):
         return 0
-    return guest.devices.map(guest.kernel.mm_map_io_space(physical, length), physical, length, rights)
+    return guest.devices.map(guest.kernel.mm_map_io_space(physical, length, cache_type), physical, length, rights)
 
 
 @api("ntoskrnl")
