@@ -23,6 +23,7 @@ __attribute__((noinline)) int outer(int a) {
     return r + sink; }
 long DriverEntry(void *a, void *b) { return outer((int)(long long)a); }
 """
+IN_HEADER = '#line 1 "wdm.h"' + SOURCE.replace("__attribute__((noinline))", '\n#line 5 "nic.c"\n__attribute__((noinline))')
 
 
 class Build:
@@ -55,6 +56,7 @@ def compiled(pe: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return {
         "nic": pe.compile_driver(folder, "nic", SOURCE, "-O1"),
         "other": pe.compile_driver(folder, "other", SOURCE + "int more;", "-O1"),
+        "kit": pe.compile_driver(folder, "kit", IN_HEADER, "-O1"),
         "dwarf": pe.compile_driver(folder, "dwarf", SOURCE, "-O1", "-gdwarf"),
     }
 
@@ -86,6 +88,14 @@ def test_inlined_code_is_told_with_the_function_around_it(
     rva, places = next((rva, p) for rva in range(start, start + 64) if len(p := symbols.at(rva)) == 2)
     assert [(p.function, p.line, p.inlined) for p in places] == [("inner", 4, True), ("outer", 7, False)]
     assert symbols.words(rva) == f"{kind}.sys!outer+{rva - start:#x} inner (inlined) ({kind}.c:4)"
+
+
+def test_what_a_header_inlines_is_told_with_the_drivers_own_line(compiled: dict[str, Path], tmp_path: Path) -> None:
+    build = Build(compiled["kit"], tmp_path, "kit.pdb")
+    symbols, start = build.symbols(), outer_at(build.image)
+    rva, (inner, _) = next((rva, p) for rva in range(start, start + 64) if len(p := symbols.at(rva)) == 2)
+    assert (inner.function, inner.source) == ("inner", "wdm.h:3")
+    assert symbols.words(rva) == f"kit.sys!outer+{rva - start:#x} inner (inlined) (nic.c:6)"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ __all__ = ["Place", "Symbols", "load_symbols"]
 
 LARGEST_PDB = 512 << 20
 LONGEST_NAME = 512
+HEADERS = {".h", ".hh", ".hpp", ".hxx", ".inl"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,12 @@ class Place:
     def source(self) -> str:
         """`file.c:12`, the folder left out; "" where unknown."""
         return f"{PureWindowsPath(self.file).name}:{self.line}" if self.file and self.line else ""
+
+
+    @property
+    def in_header(self) -> bool:
+        """What every driver includes, as READ_REGISTER_ULONG's own lines in wdm.h."""
+        return PureWindowsPath(self.file).suffix.lower() in HEADERS
 
 
 class _Location(Protocol):
@@ -73,10 +80,10 @@ class Symbols:
 
     def words(self, rva: int, *, returning: bool = False) -> str:
         """`nic.sys!EvtIsr+0x1a (nic.c:120)`, with what is inlined there; else the section: `nic.sys+0x1a40 (.text+0xa40)`.
-        `returning`: a call comes back to `rva`, and its own line is told."""
+        `returning`: a call comes back to `rva`, and its own line is told. The line is the innermost that is in no header."""
         places = self.at(rva - returning)
         if places:
-            inner, outer = places[0], places[-1]
+            inner, outer = next((place for place in places if not place.in_header), places[0]), places[-1]
             text = f"{self.image.name}!{outer.function}+{outer.offset + returning:#x}"
             for place in reversed(places[:-1]):
                 text += f" {place.function} (inlined)"
