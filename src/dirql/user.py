@@ -7,7 +7,8 @@
     pending.result()
 
 Called from outside, each lets the machine run as far as it needs; called on one of the machine's threads (in a workload that
-`system.call` runs), it is that thread that waits. A request that fails raises the StatusError of its IRP.
+`system.call` runs), it is that thread that waits. A request that fails raises a RequestError, the StatusError of its IRP. One of
+STATUS_BUFFER_OVERFLOW is ERROR_MORE_DATA to a program, which has the bytes that had room: they are the error's `output`.
 
 Limits: METHOD_NEITHER and devices with I/O of that kind are refused, as there are no addresses of a process; no file pointer,
 the offset is an argument.
@@ -30,10 +31,18 @@ if TYPE_CHECKING:
     from dirql.wdf.framework import Framework
     from dirql.wdf.io_manager import IoManager
 
-__all__ = ["Handle", "PendingIo"]
+__all__ = ["Handle", "PendingIo", "RequestError"]
 
 NO_PROCESS = "it passes addresses of a process, and dirql has none"
 Settle = Callable[[Callable[[], bool]], None]  # lets the machine run until something holds, or it is at rest
+
+
+class RequestError(StatusError):
+    """A request failed; `output` is what came back with it."""
+
+    def __init__(self, status: int, why: str, output: bytes) -> None:
+        super().__init__(status, why)
+        self.output = output
 
 
 class Handle:
@@ -59,7 +68,7 @@ class Handle:
 
     def ioctl(self, code: int, data: bytes = b"", output_length: int = 0) -> bytes:
         """DeviceIoControl: what comes back of `output_length` bytes. Of METHOD_IN_DIRECT the output buffer is sent too: see
-        `start_ioctl`."""
+        `start_ioctl`. RequestError if it failed, with `output`: of STATUS_BUFFER_OVERFLOW the bytes that had room."""
         return self.start_ioctl(code, data, output_length).result()
 
     def start_read(self, length: int, offset: int = 0) -> PendingIo:
@@ -130,7 +139,8 @@ class PendingIo:
         return self.irp.information
 
     def result(self) -> bytes:
-        """GetOverlappedResult, waiting: what came back (nothing for a write). StatusError with the IRP's status if it failed."""
+        """GetOverlappedResult, waiting: what came back (nothing for a write). RequestError with the IRP's status if it failed;
+        what came back with STATUS_BUFFER_OVERFLOW is its `output`."""
         irp = self.irp
         if not self.done and _outside(self._io):
             self._settle(lambda: self.done)
@@ -142,7 +152,7 @@ class PendingIo:
             raise Unfinished(f"the {irp.name} is not completed and nothing more happens; start it overlapped, make what it waits "
                              "for happen, or cancel() it")  # fmt: skip
         if not ntstatus.nt_success(irp.status):
-            raise StatusError(irp.status, irp.name)
+            raise RequestError(irp.status, irp.name, irp.output)
         return irp.output
 
     def cancel(self) -> bool:

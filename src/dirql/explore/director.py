@@ -7,7 +7,9 @@ a row lets another go first, since it may spin on memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Protocol
 
 from dirql.explore.schedule import Decision
@@ -15,6 +17,8 @@ from dirql.kernel.stop import Stop
 from dirql.machine.chooser import Option, Point
 from dirql.machine.cpu import Cpu
 
+_id: Callable[[Option], str] = itemgetter(0)
+_decision: Callable[[tuple[object, ...]], Decision] = partial(tuple.__new__, Decision)  # without a call in Python, and often
 FAIR = 1_000  # choices in a row, after which another goes first
 
 __all__ = ["Abandoned", "Director", "Tactic"]
@@ -79,7 +83,7 @@ class Director:
             if kind == "step":
                 tactic.forced(options[0].id)
             return options[0]
-        ids = tuple([id for id, _ in options])
+        ids = tuple(map(_id, options))
         option = options[self._take(tactic, kind, ids, ids[0] == current)]
         if option.id == self._leader:
             self._lead += 1
@@ -101,7 +105,7 @@ class Director:
 
     def _take(self, tactic: Tactic, kind: str, ids: tuple[str, ...], current: bool) -> int:
         taken = tactic.take(kind, ids, current)
-        self.decisions.append(Decision(ids, taken, self._step))
+        self.decisions.append(_decision((ids, taken, self._step)))
         if len(self.decisions) >= self.most:
             raise Abandoned(f"it took {self.most} choices and was not at its end")
         return taken

@@ -25,11 +25,21 @@ class Redirection:
     refires: int = 0  # in a row, without the line having been released in between
 
 
+class _Pins(dict[int, Redirection]):
+    """Those that were ever used: few are."""
+
+    def __missing__(self, gsi: int) -> Redirection:
+        if not 0 <= gsi < PINS:
+            raise IndexError(f"GSI {gsi}: the I/O APIC has {PINS} pins, 0 to {PINS - 1}")
+        pin = self[gsi] = Redirection()
+        return pin
+
+
 class IoApic:
     """`deliver(targets, vector)` is called for each interrupt that a pin raises."""
 
     def __init__(self, deliver: Callable[[tuple[int, ...], int], None]) -> None:
-        self.pins = [Redirection() for _ in range(PINS)]
+        self.pins = _Pins()
         self._deliver = deliver
 
     def program(self, gsi: int, vector: int, targets: tuple[int, ...]) -> None:
@@ -58,7 +68,7 @@ class IoApic:
         """A processor is done with `vector`; a line that is still asserted fires again. Returns how often in a row
         it has now fired without being released."""
         most = 0
-        for pin in self.pins:
+        for _, pin in sorted(self.pins.items()):
             if pin.remote_irr and pin.vector == vector:
                 pin.remote_irr = False
                 pin.refires += bool(pin.asserted_by)

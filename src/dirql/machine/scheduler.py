@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -28,6 +29,7 @@ __all__ = ["Scheduler"]
 STEPS = 5_000_000  # that a run without an end may take
 GRACE = 100  # expirations of periodic timers, when nothing else is left
 NOBODY: frozenset[str] = frozenset()
+_point: Callable[[tuple[object, ...]], Point] = partial(tuple.__new__, Point)  # without a call in Python, and often
 HIGHEST = 12  # no device's interrupt is taken at this IRQL or above
 
 
@@ -252,7 +254,7 @@ class Scheduler:
                 if cpu.spinning_on is not None and cpu.spinning_on.owner is not None:
                     spinning |= {openings.of[cpu].id}
             now = mine.id if mine is not None and mine in options else None
-            what = self.chooser.choose(Point("step", options, now, spinning)).what
+            what = self.chooser.choose(_point(("step", options, now, spinning))).what
             if isinstance(what, Cpu):
                 ready.remove((what.now, what.index, what))  # sorted as it was left, it stays a heap
                 return what

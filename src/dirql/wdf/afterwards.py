@@ -86,7 +86,9 @@ def kinds(objects: list[Object]) -> str:
 
 
 def _below(root: Object, device: Device | None) -> Iterator[Object]:
-    for child in root.children:
+    waiting = list(root.children)
+    while waiting:
+        child = waiting.pop()
         if device is None or child.device is None or child.device is device:
             yield child
-            yield from _below(child, device)
+            waiting += child.children

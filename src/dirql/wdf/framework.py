@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["WDF_VIOLATION", "Framework", "Verifier"]
 
 WDF_VIOLATION = 0x10D
+MOST_OBJECTS = 1_000_000  # at a time, of all drivers (model choice: Windows has as many as nonpaged pool has room for)
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,19 @@ class Framework:
         self.held: set[Object] = set()  # deleted, and kept by references
         self.of_context: dict[int, Object] = {}  # by the id of the context
         self.look_at: Callable[[type], None] | None = None  # a host's, where somebody watches a driver's data
+        self.live = 0  # objects that hang below others
         self._handles = 0
 
     def new_handle(self) -> int:
         """A handle value: opaque, 8-aligned, never 0 (facts §6.3)."""
         self._handles += 1
         return self._handles * 8
+
+    def refuse_too_many(self, kind: str) -> None:
+        """StatusError STATUS_INSUFFICIENT_RESOURCES where one more object of `kind` would be more than dirql keeps."""
+        if self.live >= MOST_OBJECTS:
+            why = f"no {kind} is made: {MOST_OBJECTS:,} framework objects are there, and dirql keeps no more"
+            raise ntstatus.StatusError(ntstatus.STATUS_INSUFFICIENT_RESOURCES, f"{why}; delete what is not needed")
 
     @property
     def last_handle(self) -> int:

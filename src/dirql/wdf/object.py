@@ -129,9 +129,12 @@ class Object:
         self._further: list[ObjectAttributes] = []  # of contexts that were allocated later, with callbacks of their own
         if parent is not None and parent.deleting:
             raise ntstatus.StatusError(ntstatus.STATUS_DELETE_PENDING, f"parent {parent.name} is being deleted")
+        if parent is not None:
+            framework.refuse_too_many(self.kind)
         self._make_context(self.attributes)  # there may be no room for it
         if parent is not None:
             parent.children.append(self)
+            framework.live += 1
 
     @ddi("WdfObjectDelete")
     def delete(self) -> None:
@@ -235,7 +238,7 @@ class Object:
             if attributes.evt_cleanup_callback is not None:
                 self.framework.call("EvtCleanupCallback", self, attributes.evt_cleanup_callback, self)
         if self.parent is not None:
-            self.parent.children.remove(self)
+            _remove(self.parent.children, self)
         return [*cleaned, self]
 
     def on_cleanup(self) -> None:
@@ -250,6 +253,7 @@ class Object:
             for attributes in (self.attributes, *self._further):
                 if attributes.evt_destroy_callback is not None:
                     self.framework.call("EvtDestroyCallback", self, attributes.evt_destroy_callback, self)
+            self.framework.live -= self.parent is not None
             self.destroyed = True  # and not earlier: the destroy callback still finds the contexts (facts §6.3)
             for context in self._contexts.values():
                 self.framework.of_context.pop(id(context), None)
@@ -318,6 +322,14 @@ def expect_parameter(value: Any, name: str, routine: str) -> None:
         raise BugCheck(WDF_VIOLATION, REQUIRED_PARAMETER_IS_NULL, why=why)
     refuse_asynchronous(value, f"{routine}: {name}")
     _refuse_asynchronous_fields(value, routine)
+
+
+def _remove(children: list[Object], child: Object) -> None:
+    """From the end, where the youngest are that go first."""
+    if children[-1] is child:
+        children.pop()
+    else:
+        children.remove(child)
 
 
 def _refuse_asynchronous_fields(structure: Any, who: str) -> None:

@@ -2,11 +2,13 @@
 
 Addresses are never given twice, so that a freed range stays unmapped and an access to it is caught; between two
 ranges lies at least one page that nobody has. All are kernel addresses; every run hands out the same ones.
+Limits: of freed ranges what they were is told for the newest `STORIES`, and up to twice as many; older ones are caught as well.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +27,7 @@ __all__ = ["AddressSpace", "Area", "Region"]
 USER_END, KERNEL_START = 1 << 47, 0xFFFF_8000_0000_0000
 STATUS_ACCESS_VIOLATION = 0xC0000005
 READ_WRITE = Rights.READ | Rights.WRITE
+STORIES = 1 << 16  # freed ranges that are remembered for what they were
 
 
 class Area(Enum):
@@ -39,7 +42,7 @@ class Area(Enum):
     BUFFER = 0xFFFF_B400_0000_0000
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Region:
     """A range that was given out. `start` to `end` are the bytes asked for; `first` and `pages` the pages that hold them."""
 
@@ -50,7 +53,7 @@ class Region:
     pages: int
     live: bool = True
     own: bool = True  # its physical pages are given back with it
-    tag: str = ""
+    tag: int = 0  # of pool
     special: bool = False  # pool: a fault beside it, or in it once it is freed, is told as special pool tells it
 
 
@@ -64,6 +67,7 @@ class AddressSpace:
         self._next = {area: area.value for area in Area}
         self._starts: list[int] = []
         self._regions: list[Region] = []
+        self._freed: deque[Region] = deque()  # the oldest first
 
     def reserve(self, area: Area, count: int) -> int:
         """The address of `count` fresh pages with nothing behind them, and a page that stays empty on either side."""
@@ -97,6 +101,9 @@ class AddressSpace:
         gone = self.pages.unmap(region.first, region.pages)
         if region.own:
             self.memory.free_pages(gone)
+        self._freed.append(region)
+        if len(self._freed) == 2 * STORIES:
+            self._forget_half()
 
     def region(self, address: int) -> Region | None:
         """The range, live or freed, that `address` lies in or next to (in its pages or the empty one on either side)."""
@@ -110,6 +117,11 @@ class AddressSpace:
         """The range that begins at `address`."""
         region = self.region(address)
         return region if region is not None and region.start == address else None
+
+    def forgotten(self, address: int) -> bool:
+        """A range that is not remembered any more was there, or next to it."""
+        area = max((area for area in Area if area.value <= address), key=lambda area: area.value, default=None)
+        return area is not None and address < self._next[area] and self.region(address) is None
 
     # What routines do with the driver's memory.
 
@@ -176,8 +188,9 @@ class AddressSpace:
             return access_violation(access, address, rip, why)
         mapped = self.pages.translate(address, 7) is not None
         region = None if mapped else self.region(address)
-        if region is not None and region.special and not (region.live and region.start <= address < region.end):
-            code = (0xD6 if region.live else 0xD5) if in_driver else (0xCD if region.live else 0xCC)
+        live = region is not None and region.live
+        if not mapped and self._is_special(address, region):
+            code = (0xD6 if live else 0xD5) if in_driver else (0xCD if live else 0xCC)
             return BugCheck(code, address, int(access == 2), rip, why=why)
         if mapped and access == 4:
             return BugCheck(0xFC, address, 0, 0, 2, why=why)
@@ -199,7 +212,7 @@ class AddressSpace:
             return "no canonical address"
         region = self.region(address)
         if region is None:
-            return "nothing was ever there"
+            return LONG_GONE if self.forgotten(address) else "nothing was ever there"
         size = region.end - region.start
         if address < region.start:
             place = f"{region.start - address:#x} bytes before"
@@ -213,6 +226,18 @@ class AddressSpace:
         paged_out = region.start <= address < region.end and self.pages.translate(address, 1) is None and self.pages.paged_out()
         return f"{text}, which is pageable, and the IRQL is {irql_name(self.machine.cpu.irql)}" if paged_out else text
 
+    def _is_special(self, address: int, region: Region | None) -> bool:
+        """Beside a block of special pool, in a freed one, or in pool that was freed so long ago that it is in no range."""
+        if region is None:
+            return Area.POOL.value <= address < self._next[Area.POOL]
+        return region.special and not (region.live and region.start <= address < region.end)
+
+    def _forget_half(self) -> None:
+        gone = [self._freed.popleft() for _ in range(STORIES)]
+        numbers = set(map(id, gone))
+        self._regions = [region for region in self._regions if id(region) not in numbers]
+        self._starts = [region.first for region in self._regions]
+
     def _keep(self, region: Region) -> Region:
         index = bisect_right(self._starts, region.first)
         self._starts.insert(index, region.first)
@@ -221,4 +246,5 @@ class AddressSpace:
 
 
 ACCESS = {1: "reads", 2: "writes", 4: "executes"}
+LONG_GONE = f"what was there was freed long ago (dirql remembers the last {STORIES:,} that were freed)"
 

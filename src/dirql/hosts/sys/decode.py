@@ -18,7 +18,7 @@ from dirql.hosts.sys.address_space import AddressSpace
 from dirql.hosts.sys.processor import PLACE
 from dirql.machine.memory import PAGE_SIZE
 
-__all__ = ["Decoder", "Instruction", "Move", "special_instructions"]
+__all__ = ["WHOLE", "Decoder", "Instruction", "Move", "special_instructions"]
 
 LONGEST = 15
 AT_ONCE = 4096  # instructions that a disassembler lays out in memory
@@ -30,10 +30,11 @@ MORE_THAN_READ = {  # they write what they read, of which capstone does not tell
 TWICE = {x86.X86_INS_CMPSB, x86.X86_INS_CMPSW, x86.X86_INS_CMPSD, x86.X86_INS_CMPSQ}
 
 # What an emulator's own state would answer (CR8 does not stick, the others leak the host): found by their bytes, then confirmed
-# by decoding from the function's start. 0F 20/22 /r with CR8 (REX.R), 0F 31, 0F 01 F9, 0F C7 /6 and /7 with a register.
-SPECIAL = re.compile(rb"[\x44-\x47\x4c-\x4f]\x0f[\x20\x22][\xc0-\xc7]|\x0f\x31|\x0f\x01\xf9|\x0f\xc7[\xf0-\xff]", re.DOTALL)
+# by decoding from the function's start. 0F 20/22 /r with CR8 (REX.R), 0F 30 to 32, 0F A2, 0F 01 F9, 0F C7 /6 and /7 (a register).
+SPECIAL = re.compile(rb"[\x44-\x47\x4c-\x4f]\x0f[\x20\x22][\xc0-\xc7]|\x0f[0-2\xa2]|\x0f\x01\xf9|\x0f\xc7[\xf0-\xff]", re.DOTALL)
 SPECIAL_IDS = {
     x86.X86_INS_RDTSC: "rdtsc", x86.X86_INS_RDTSCP: "rdtscp", x86.X86_INS_RDRAND: "rdrand", x86.X86_INS_RDSEED: "rdseed",
+    x86.X86_INS_RDMSR: "rdmsr", x86.X86_INS_WRMSR: "wrmsr", x86.X86_INS_CPUID: "cpuid",
 }  # fmt: skip
 MOVES = {x86.X86_INS_MOV, x86.X86_INS_MOVZX}
 
@@ -128,7 +129,8 @@ class Decoder:
         return page
 
     def also_writes(self, rip: int) -> bool:
-        """The instruction at `rip` reads a place and writes it: such a read asks for the right to write."""
+        """The instruction at `rip` reads a place and writes it: such a read asks for the right to write, and one of a place that
+        nobody may access is told as a write (model choice)."""
         one = self._at(rip)
         return one is not None and any(_access(one, each) == READ_WRITE for each in one.operands if each.type == x86.X86_OP_MEM)
 

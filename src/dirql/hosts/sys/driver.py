@@ -67,6 +67,7 @@ class SysDriver(Driver):
         if self.created:
             raise StatusError(ntstatus.STATUS_DRIVER_INTERNAL_ERROR, f"{self.name} has its WDFDRIVER already")
         self.created = True
+        self.framework.driver = self.framework.driver or self  # the parent of what DriverEntry makes
         if attributes is not None:
             if status := attributes.validate(parent_allowed=False):
                 raise StatusError(status, "WDF_OBJECT_ATTRIBUTES of a driver")

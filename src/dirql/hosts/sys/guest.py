@@ -24,9 +24,10 @@ from dirql.hosts.sys.decode import Decoder
 from dirql.hosts.sys.device_pages import Access, DevicePages
 from dirql.hosts.sys.exceptions import Exceptions
 from dirql.hosts.sys.format import Arguments, format_message
+from dirql.hosts.sys.kpcr import GsAccesses, make_kpcr
 from dirql.hosts.sys.loader import LoadedImage
 from dirql.hosts.sys.overseer import Overseer
-from dirql.hosts.sys.page_table import PageTable, Rights
+from dirql.hosts.sys.page_table import PageTable
 from dirql.hosts.sys.ports import Ports
 from dirql.hosts.sys.processor import TRAP_BASE, Activation, Exit, Processor
 from dirql.hosts.sys.raised import Landing, Raised
@@ -57,8 +58,8 @@ CALL_FRAME = Struct("<5Q")  # the return address and the home of four arguments
 KERNEL_FRAMES = 0x200  # of stack, between a call of the driver's and one back into it (model choice)
 MOST_NESTED = 40  # calls into the driver on one stack, each made from within the one before: what 24 KiB have room for
 HOME = 0x28  # from RSP on entry to the fifth argument
-KPCR_SIZE = 0x1000
 MANY = 1 << 16  # stops of one callback's code, for a routine mostly, that count as so many steps of the scheduler's
+GONE = 1 << 16  # handles of objects that are gone, which are forgotten at times
 SLICES = 1_000  # in a row without a call or a register access, after which code may be waiting for memory to change
 HANDLES = 0xFFFF_E000_0000_0000  # where nothing is mapped: a driver that takes a handle for a pointer faults
 TOKENS = HANDLES + (1 << 40)  # of opaque structures that are no framework objects
@@ -112,7 +113,8 @@ class Guest:
         self.images: list[LoadedImage] = []
         self.context_types: dict[tuple[int, int], type[Any]] = {}  # by (UniqueType, ContextSizeOverride)
         self.kernel_objects: dict[int, Any] = {}
-        self.kpcr = [self._kpcr(cpu) for cpu in self.machine.cpus]
+        self.kpcr = [make_kpcr(self, cpu) for cpu in self.machine.cpus]
+        self.part(GsAccesses)
         self.clock_due = FOREVER  # the virtual time from which `clock` is to be called before the driver goes on
         self.clock: Callable[[int], None] = lambda now: None
         self.thread_shown: list[Any] = [False] * len(self.machine.cpus)  # by each KPCR
@@ -280,6 +282,8 @@ class Guest:
                 self._tokens[value] = handle
         self._given.add(handle)
         self.objects[handle] = value
+        if len(self._given) > 2 * len(self.objects) + GONE:
+            self._given.intersection_update(self.objects)
         return handle
 
     def structure(self, value: Any, data: bytes, what: str) -> int:
@@ -339,14 +343,6 @@ class Guest:
             return image.words(address, returning=returning)
         return self.stubs.words(address) or f"{address:#x}"
 
-    def _kpcr(self, cpu: Cpu) -> int:
-        region = self.space.allocate(Area.KERNEL, KPCR_SIZE, f"the KPCR of cpu{cpu.index}", Rights.READ | Rights.WRITE)
-        write = self.space.write
-        write(region.start + 0x18, QWORD.pack(region.start))  # Self
-        write(region.start + 0x20, QWORD.pack(region.start + 0x180))  # CurrentPrcb
-        write(region.start + 0x184, cpu.index.to_bytes(4, "little"))  # Prcb.Number
-        return region.start
-
     def _show_thread(self, cpu: Cpu) -> None:
         """Prcb.CurrentThread, which drivers read through gs."""
         self.thread_shown[cpu.index] = cpu.thread
@@ -354,8 +350,11 @@ class Guest:
 
 
 def _place(frame: FrameType) -> str:
-    """Where a driver called the routine that runs below this call of `Guest._run`."""
-    guest, call = frame.f_locals["self"], frame.f_locals["frame"]
+    """Where a driver's code stands below this call of `Guest._run`: where it called a routine, or at the instruction that
+    accesses a register."""
+    guest, call, rip = frame.f_locals["self"], frame.f_locals["frame"], frame.f_locals.get("rip", 0)
+    if any(rip in image for image in guest.images):
+        return str(guest.words(rip))
     return str(guest.words(call.return_address, returning=True))
 
 

@@ -57,7 +57,7 @@ class POOL_FLAG:
     PAGED = 0x100
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Allocation:
     """A block: where, how large, whose. `caller` is where the driver asked for it."""
 
@@ -85,7 +85,6 @@ class Pool:
         self.guest = guest
         self.machine: Machine = guest.machine
         self.blocks: dict[int, Allocation] = {}
-        self._freed: dict[int, int] = {}  # the tag by address
         self.underrun = guest.framework.verifier.underrun  # what lies before a block is caught at once, not what lies behind it
 
     @ddi("ExAllocatePoolWithTag")
@@ -157,7 +156,6 @@ class Pool:
         self._look_at_slack(block)
         self.guest.part(KernelObjects).forget(address, address + block.size)
         del self.blocks[address]
-        self._freed[address] = block.tag
         self.guest.space.free(block.region)
 
     def leaks(self, driver: Any) -> list[Allocation]:
@@ -170,14 +168,14 @@ class Pool:
         for block in self.leaks(driver):
             self._look_at_slack(block)
             size = block.region.end - block.region.start
-            sentence = f"{driver.name} is unloaded and leaves {size:#x} bytes of pool with the tag '{block.region.tag}' behind"
+            sentence = f"{driver.name} is unloaded and leaves {size:#x} bytes of pool with the tag '{block.name}' behind"
             machine.note_finding("pool-leak", sentence, self.guest.words(block.caller, returning=True))
 
     def _region(self, size: int, tag: int, paged: bool, execute: bool) -> Region | None:
         rights = Rights.READ | Rights.WRITE
         rights |= Rights.PAGEABLE if paged else 0
         rights |= Rights.EXECUTE if execute else 0
-        what = f"the {'paged' if paged else 'nonpaged'} pool block '{tag_text(tag)}'"
+        what = sys.intern(f"the {'paged' if paged else 'nonpaged'} pool block '{tag_text(tag)}'")  # there may be millions
         space = self.guest.space
         if size > LARGEST:
             return None
@@ -185,7 +183,7 @@ class Pool:
             region = space.allocate(Area.POOL, size, what, rights, at_end=size < PAGE_SIZE and not self.underrun)
         except MemoryError:
             return None
-        region.special, region.tag = True, tag_text(tag)
+        region.special, region.tag = True, tag
         for start, end in self._slack(region):
             space.write(start, bytes([SLACK]) * (end - start))
         return region
@@ -204,10 +202,14 @@ class Pool:
                 raise BugCheck(CORRUPTION, block.address, place, 0, 0x23 if after else 0x22, why=why)
 
     def _refuse(self, address: int) -> NoReturn:
-        where = self.guest.space.describe(address)
-        if address in self._freed:
-            why = f"{address:#x} is freed again: {where}"
-            raise BugCheck(BAD_POOL_CALLER, 7, 0, self._freed[address], address, why=why)
+        space = self.guest.space
+        where = space.describe(address)
+        freed = space.exactly(address)
+        if freed is not None and freed.special:
+            raise BugCheck(BAD_POOL_CALLER, 7, 0, freed.tag, address, why=f"{address:#x} is freed again: {where}")
+        if space.forgotten(address) and Area.POOL.value <= address < Area.STACK.value:
+            why = f"{address:#x} is freed, and no block begins there: {where}"
+            raise BugCheck(BAD_POOL_CALLER, 7, 0, 0, address, why=why)
         if address < 1 << 47:
             raise BugCheck(BAD_POOL_CALLER, 0x40, address, 0xFFFF_8000_0000_0000, 0, why=f"{address:#x} is freed: {where}")
         raise BugCheck(BAD_POOL_CALLER, 0x46, address, 0, 0, why=f"{address:#x} is freed, and no block begins there: {where}")

@@ -5,7 +5,7 @@ it. It stops at a `hlt` (every import stub is one), at a register access that is
 where another thread has asked for it: each is noted by what saw it, none is told from another by its address. Nothing
 here calls into a driver or switches stacks while the emulator runs: a callback notes what it saw and stops it.
 
-Limits: what Unicorn 2.1 does not execute (AVX) is an invalid instruction. `rdmsr`, `lgdt` and their kind act on the
+Limits: what Unicorn 2.1 does not execute (AVX) is an invalid instruction. `lgdt`, `mov cr3` and their kind act on the
 emulator's own state and are not told.
 """
 
@@ -26,7 +26,7 @@ from dirql.hosts.sys.page_table import PAGE_MASK, PAGE_SHIFT, PageTable, Rights
 from dirql.hosts.sys.stop_request import StopRequest
 from dirql.machine.memory import Memory
 
-__all__ = ["PLACE", "TRAP_BASE", "TRAP_SIZE", "Activation", "Exit", "Processor"]
+__all__ = ["PLACE", "TRAP_BASE", "TRAP_SIZE", "Activation", "Exit", "Processor", "run_alone"]
 
 TRAP_BASE = 1 << 40  # physical pages that are no memory: every access to them is told
 TRAP_SIZE = 1 << 32
@@ -403,3 +403,16 @@ class Processor:
         if self.new_block(block.pc, block.size):
             self._event = Exit.BLOCK
             uc.emu_stop()
+
+
+def run_alone(code: bytes, eax: int, ecx: int) -> tuple[int, int, int, int]:
+    """EAX, EBX, ECX and EDX after `code`, on a processor that has nothing else."""
+    engine = unicorn.Uc(unicorn.UC_ARCH_X86, unicorn.UC_MODE_64)
+    start = 1 << PAGE_SHIFT
+    engine.mem_map(start, 1 << PAGE_SHIFT)
+    engine.mem_write(start, code)
+    engine.reg_write(x86.UC_X86_REG_EAX, eax)
+    engine.reg_write(x86.UC_X86_REG_ECX, ecx)
+    engine.emu_start(start, start + len(code))
+    a, b, c, d = (int(engine.reg_read(getattr(x86, f"UC_X86_REG_{name}"))) for name in ("EAX", "EBX", "ECX", "EDX"))
+    return a, b, c, d

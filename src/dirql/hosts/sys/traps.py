@@ -1,7 +1,8 @@
 """What stops a driver's code other than a call: faults, exceptions, software interrupts and instructions that are trapped.
 
 What a driver may handle is an exception, and the others are the bugcheck that Windows would show (facts §5.2).
-Limits: no debugger is attached, so that a breakpoint is an exception. `hlt` waits for the next thing that happens.
+Limits: no debugger is attached, so that a breakpoint is an exception. `hlt` waits for the next thing that happens. An operand of
+16 bytes that has to be aligned and is not (movaps) is accessed all the same, where a processor raises a general protection fault.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+from dirql.errors import NotModelled
+from dirql.hosts.sys.cpuid import cpuid
 from dirql.hosts.sys.decode import Instruction
 from dirql.hosts.sys.driver_flags import InterruptFlag
 from dirql.hosts.sys.exceptions import double_fault
+from dirql.hosts.sys.kpcr import GsAccesses
 from dirql.hosts.sys.ports import Ports
 from dirql.hosts.sys.processor import Exit
 from dirql.hosts.sys.raised import Raised
+from dirql.kernel.irql import HIGH_LEVEL
 from dirql.kernel.stop import BugCheck
 from dirql.machine.memory import PAGE_SIZE
 
@@ -26,6 +31,7 @@ __all__ = ["Traps"]
 FAST_FAIL, ASSERTION, BREAKPOINT, DIVIDE, STEP, OVERFLOW, INVALID_OPCODE, PROTECTION = 0x29, 0x2C, 3, 0, 1, 4, 6, 13
 X87, ALIGNMENT, SIMD = 16, 17, 19
 INT = 0xCD
+TIME_STAMP_COUNTER = 0x10  # IA32_TIME_STAMP_COUNTER
 STATUS_BREAKPOINT = 0x80000003
 STATUS_ACCESS_VIOLATION = 0xC0000005
 STATUS_SINGLE_STEP = 0x80000004
@@ -70,7 +76,8 @@ class Traps:
         self._random = 0x9E37_79B9_7F4A_7C15
         self._do: dict[str, Callable[[Instruction], None]] = {
             "mov to cr8": self._write_cr8, "mov from cr8": self._read_cr8, "rdtsc": self._rdtsc, "rdtscp": self._rdtsc,
-            "rdrand": self._rdrand, "rdseed": self._rdrand,
+            "rdrand": self._rdrand, "rdseed": self._rdrand, "rdmsr": self._rdmsr, "wrmsr": self._wrmsr, "cpuid": self._cpuid,
+            "gs": lambda instruction: guest.part(GsAccesses).perform(instruction),
             **dict.fromkeys(("in", "out", "ins", "outs"), lambda instruction: guest.part(Ports).perform(instruction)),
             **dict.fromkeys(("cli", "sti", "popf"), lambda instruction: guest.part(InterruptFlag).perform(instruction)),
         }  # fmt: skip
@@ -111,6 +118,7 @@ class Traps:
         elif stop is Exit.BLOCK:
             guest.part(Ports).replace()
             guest.part(InterruptFlag).replace()
+            guest.part(GsAccesses).replace()
         elif stop is Exit.INVALID:
             self._exception(STATUS_ILLEGAL_INSTRUCTION, rip, "an instruction that the processor does not know")
         elif stop is Exit.INTERRUPT:
@@ -172,7 +180,12 @@ class Traps:
 
     def _write_cr8(self, instruction: Instruction) -> None:
         """KeRaiseIrql and KeLowerIrql are this instruction in a driver's own code."""
-        kernel, new = self._guest.kernel, self._guest.processor.register(instruction.register) & 15
+        kernel, new = self._guest.kernel, self._guest.processor.register(instruction.register)
+        if new > HIGH_LEVEL:
+            status, _, why = EXCEPTIONS[PROTECTION]
+            self._guest.processor.set_register("rip", instruction.address)
+            self._guest.processor.registers[0] = instruction.address
+            self._exception(status, instruction.address, f"{why}; here {new:#x}, and an IRQL has four bits", 0, NOT_CANONICAL)
         if self._guest.part(InterruptFlag).write_cr8(new):
             return
         if new >= self._guest.machine.cpu.irql:
@@ -194,6 +207,27 @@ class Traps:
         processor.set_register("rdx", count >> 32)
         if instruction.name == "rdtscp":
             processor.set_register("rcx", cpu.index)
+
+    def _rdmsr(self, instruction: Instruction) -> None:
+        """Of what a processor has, the time-stamp counter is there."""
+        if (number := self._guest.processor.register("rcx") & 0xFFFF_FFFF) != TIME_STAMP_COUNTER:
+            self._refuse_msr(instruction, f"reads MSR {number:#x}", "call the routine that tells what is wanted of it")
+        self._rdtsc(instruction)
+
+    def _wrmsr(self, instruction: Instruction) -> NoReturn:
+        number = self._guest.processor.register("rcx") & 0xFFFF_FFFF
+        self._refuse_msr(instruction, f"writes MSR {number:#x}", "leave that to the kernel")
+
+    def _refuse_msr(self, instruction: Instruction, what: str, remedy: str) -> NoReturn:
+        where = self._guest.words(instruction.address)
+        raise NotModelled(f"{where} {what} ({instruction.text}); of model specific registers dirql has the time-stamp counter "
+                          f"({TIME_STAMP_COUNTER:#x}) only, to be read; {remedy}")  # fmt: skip
+
+    def _cpuid(self, instruction: Instruction) -> None:
+        processor = self._guest.processor
+        leaf, subleaf = (processor.register(name) & 0xFFFF_FFFF for name in ("rax", "rcx"))
+        for name, value in zip(("rax", "rbx", "rcx", "rdx"), cpuid(leaf, subleaf), strict=True):
+            processor.set_register(name, value)
 
     def _rdrand(self, instruction: Instruction) -> None:
         """A sequence that is the same in every run (xorshift64)."""
