@@ -110,8 +110,7 @@ class SysDriver(Driver):
             self.guest.call(unload, self.driver_object.address)
         if not self.deleting:
             self.dispose()
-        if self.framework.verifier.driver:
-            self.guest.part(Pool).tell_leaks(self)
+        self.guest.part(Pool).tell_leaks(self)
 
     @classmethod
     def require_callbacks(cls) -> None:
