@@ -72,6 +72,15 @@ def test_a_dpc_and_an_isr_that_keep_a_lock_are_found(World: Any, event: Any, who
     assert told(w.system, "lock-held-at-return") == [f"{who} returns and still holds ring lock; release it on every way out"]
 
 
+def test_a_dpc_that_keeps_its_interrupts_lock_is_found_with_the_irql_that_comes_of_it(World: Any) -> None:
+    w = World().started()
+    w.during(("Dpc", 0), lambda interrupt: interrupt.acquire_lock())
+    w.fire(0)
+    sentence = "the DPC interrupt0.dpc returns and still holds lock of interrupt0; release it on every way out"
+    assert told(w.system, "lock-held-at-return") == [sentence]
+    assert told(w.system, "irql-changed") == ["interrupt0.dpc returned at IRQL 5, not DISPATCH_LEVEL"]
+
+
 def test_a_thread_and_a_work_item_that_keep_a_lock_are_found(World: Any) -> None:
     w = World().started()
     mutexes = [FastMutex(w.kernel, name) for name in ("a", "b", "c")]

@@ -254,6 +254,7 @@ def drain(kernel: Kernel, cpu: Cpu) -> None:
             if spent > dpc.limit:
                 dpc.look_back(cpu, spent)
             if cpu.irql != DISPATCH_LEVEL:
+                kernel.held.left(cpu, locks, "the DPC ")  # what raised it, mostly
                 raise _changed_irql(dpc, cpu)
             if apic.irr:
                 kernel.take_interrupts(cpu)
