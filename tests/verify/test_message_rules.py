@@ -178,6 +178,16 @@ def test_a_device_that_goes_on_after_disable_is_told(World: Any, callback: Any) 
     assert told(w, "interrupt-after-disable") == (expected if callback == "D0Exit" else [])
 
 
+def test_enable_without_a_disable_at_all_is_told(World: Any) -> None:
+    w = World(evt_interrupt_disable=None)
+    w.during("D0Exit", lambda *_: w.card.msix.fire(1))
+    w.started()
+    w.system.remove(w.card)
+    sentence = "MultiQueue sent 1 more message of interrupt1 after it was disconnected"
+    expected = [("warning", f"{sentence}; add an EvtInterruptDisable that undoes what EvtInterruptEnable does")]
+    assert told(w, "interrupt-after-disable") == expected
+
+
 @pytest.mark.parametrize("on_its_way", [False, True])
 def test_a_message_that_crosses_the_write_of_disable_is_nobodys_mistake(World: Any, on_its_way: bool) -> None:
     w = World()

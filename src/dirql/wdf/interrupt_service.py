@@ -41,7 +41,10 @@ def service(interrupt: Interrupt) -> ServiceRoutine:
 def told_to_be_quiet(interrupt: Interrupt, *, disconnected: bool) -> None:
     """EvtInterruptDisable has returned, or the interrupt is disconnected since, which pushed what was written before."""
     node = interrupt.of_device.pdo
-    if interrupt.config.evt_interrupt_disable is None or not interrupt.info.message_signaled or not isinstance(node, DevNode):
+    config = interrupt.config
+    if config.evt_interrupt_disable is None and config.evt_interrupt_enable is None:
+        return  # the device is masked and unmasked somewhere else, if at all
+    if not interrupt.info.message_signaled or not isinstance(node, DevNode):
         return
     if disconnected or not node.port.down.queue:
         interrupt.sent_before = node.messages_sent(interrupt.info.vector, interrupt.info.target_processor_set)
@@ -56,8 +59,11 @@ def tell_if_not_quiet(interrupt: Interrupt) -> None:
     more = node.messages_sent(interrupt.info.vector, interrupt.info.target_processor_set) - before
     if more > 0:
         sent = f"{node.name} sent {more} more message{'s' if more > 1 else ''} of {interrupt.name}"
+        when = "after EvtInterruptDisable had returned"
         remedy = "undo there what EvtInterruptEnable does, and read a register back"
-        interrupt.framework.complain("interrupt-after-disable", f"{sent} after EvtInterruptDisable had returned; {remedy}")
+        if interrupt.config.evt_interrupt_disable is None:
+            when, remedy = "after it was disconnected", "add an EvtInterruptDisable that undoes what EvtInterruptEnable does"
+        interrupt.framework.complain("interrupt-after-disable", f"{sent} {when}; {remedy}")
 
 
 def _before_enable(interrupt: Interrupt, message_id: int) -> bool:
