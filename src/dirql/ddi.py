@@ -32,6 +32,13 @@ class OnMachine(Protocol):
         """The machine it belongs to."""
 
 
+class Freed(Protocol):
+    """An object that is no more."""
+
+    def refuse_if_freed(self, routine: str) -> None:
+        """The bugcheck for a handle of it."""
+
+
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S", bound=OnMachine)
@@ -42,6 +49,7 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
     """Declare a method to be the routine `name`; `ApiError` at import when the fact tables do not know it."""
     row = routine(name)
     high = row.max_irql
+    of_object = row.index is not None  # a routine of the framework's is given a handle, mostly of an object that can be deleted
 
     def declare(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
         body = _not_below(row, method) if row.min_irql else method
@@ -56,6 +64,8 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
             cpu.now = now = cpu.now + machine.routine_ns
             if now >= machine.agenda.horizon:
                 _pause(machine, row, self)
+            if of_object and getattr(self, "destroyed", False):
+                cast("Freed", self).refuse_if_freed(name)
             return body(self, *args, **kwargs)
 
         @wraps(method)
@@ -67,6 +77,8 @@ def ddi(name: str) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concat
             cpu.now = now = cpu.now + machine.routine_ns
             if now >= machine.agenda.horizon:
                 _pause(machine, row, self)
+            if of_object and getattr(self, "destroyed", False):
+                cast("Freed", self).refuse_if_freed(name)
             return body_alone(self)
 
         chosen = call if len(signature(method).parameters) > 1 else cast("Callable[Concatenate[S, P], R]", call_alone)

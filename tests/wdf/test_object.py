@@ -98,6 +98,37 @@ def test_the_bugcheck_says_which_object_and_what_was_done(World: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("make", "use", "said"),
+    [
+        (lambda d: wdf.SpinLock.create(d), lambda o: o.acquire(), "WdfSpinLockAcquire of WDFSPINLOCK"),
+        (lambda d: wdf.WaitLock.create(d), lambda o: o.acquire(), "WdfWaitLockAcquire of WDFWAITLOCK"),
+        (lambda d: wdf.Timer.create(d, wdf.TimerConfig(print)), lambda o: o.start(1), "WdfTimerStart of WDFTIMER"),
+        (lambda d: wdf.WorkItem.create(d, wdf.WorkItemConfig(print)), lambda o: o.enqueue(), "WdfWorkItemEnqueue of WDFWORKITEM"),
+        (lambda d: wdf.Memory.create(d, 16), lambda o: o.get_buffer(), "WdfMemoryGetBuffer of WDFMEMORY"),
+        (lambda d: wdf.SpinLock.create(d), lambda o: o.delete(), "WdfObjectDelete of WDFSPINLOCK"),
+        (lambda d: wdf.SpinLock.create(d), lambda o: wdf.Memory.create(o, 16), "WdfMemoryCreate of WDFSPINLOCK"),
+    ],
+    ids=["spin lock", "wait lock", "timer", "work item", "memory", "delete", "parent"],
+)
+def test_a_routine_of_an_object_that_was_freed_is_bugcheck_10d_5(World: Any, make: Any, use: Any, said: str) -> None:
+    w = World().started()
+    gone = w.call(lambda: make(w.device))
+    w.call(gone.delete)
+    assert w.stop_code(use, gone) == (0x10D, 5, gone.handle, 0, 0)
+    assert w.system.stopped.why.startswith(f"{said} {gone.name}, which was freed")
+
+
+def test_a_buffer_that_was_freed_is_bugcheck_d5(World: Any) -> None:
+    w = World().started()
+    memory = w.call(lambda: wdf.Memory.create(w.device, 16))
+    buffer = w.call(memory.get_buffer)
+    address = buffer.mdl.fragments()[0][0]
+    w.call(memory.delete)
+    assert w.stop_code(buffer.__setitem__, slice(4, 8), b"late") == (0xD5, address + 4, 1, 0, 0)
+    assert w.system.stopped.why.startswith("writes byte 0x4 of a buffer of 0x10 bytes, which was freed")
+
+
 @pytest.mark.parametrize("which", ["device", "driver", "interrupt"])
 def test_what_the_framework_owns_cannot_be_deleted(World: Any, which: str) -> None:
     w = World().started()

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
+from dirql.kernel.stop import BugCheck
 from dirql.machine.memory import PAGE_SIZE, Memory
 
-__all__ = ["Buffer", "Mdl"]
+__all__ = ["Buffer", "Freed", "Mdl"]
 
 
 class Mdl:
@@ -61,6 +62,25 @@ class Mdl:
         return f"<MDL {self.byte_count:#x} bytes in {len(self.pages)} pages>"
 
 
+class Freed(Mdl):
+    """Of a buffer whose pages are somebody else's by now: bugcheck 0xD5, as special pool has it for an image's accesses."""
+
+    __slots__ = ()
+
+    def read(self, offset: int = 0, length: int | None = None) -> bytes:
+        """Of nobody's bytes."""
+        raise self._bugcheck("reads", offset, 0)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """The same."""
+        raise self._bugcheck("writes", offset, 1)
+
+    def _bugcheck(self, what: str, offset: int, operation: int) -> BugCheck:
+        page, inside = divmod(self.byte_offset + offset, PAGE_SIZE)
+        why = f"{what} byte {offset:#x} of a buffer of {self.byte_count:#x} bytes, which was freed"
+        return BugCheck(0xD5, self.pages[page] + inside, operation, why=why)
+
+
 class Buffer:
     """A buffer in RAM as a driver sees it: `buffer[2:6]` reads bytes, `buffer[2:6] = b"…"` stores as many."""
 
@@ -79,8 +99,9 @@ class Buffer:
         return buffer
 
     def free(self) -> None:
-        """Give the pages back."""
+        """Give the pages back; who goes on using the buffer is told so."""
         self.mdl.memory.free_pages(list(self.mdl.pages))
+        self.mdl = Freed(self.mdl.memory, self.mdl.pages, self.mdl.byte_offset, self.mdl.byte_count)
 
     def __len__(self) -> int:
         return self.mdl.byte_count

@@ -143,8 +143,6 @@ class Object:
             self.framework.complain("cannot-delete", f"WdfObjectDelete of {self.kind} {self.name} is refused "
                                     "(STATUS_CANNOT_DELETE): the framework deletes it")  # fmt: skip
             return
-        if self.destroyed:
-            raise BugCheck(WDF_VIOLATION, INVALID_HANDLE, self.handle, why=f"{self.kind} {self.name}, freed, is deleted")
         if self.deleting:  # model choice: which parameter
             raise BugCheck(WDF_VIOLATION, OBJECT_ERROR, self.handle, why=f"{self.kind} {self.name} is deleted twice")
         self.dispose()
@@ -152,13 +150,11 @@ class Object:
     @ddi("WdfObjectReferenceActual")
     def reference(self) -> None:
         """WdfObjectReference."""
-        self._refuse_if_freed("WdfObjectReference")
         self.references += 1
 
     @ddi("WdfObjectDereferenceActual")
     def dereference(self) -> None:
         """WdfObjectDereference; bugcheck 10D/7 when that frees an object nobody deleted."""
-        self._refuse_if_freed("WdfObjectDereference")
         if self.references == 1 and not self.deleting:
             why = f"{self.kind} {self.name} is dereferenced once too often"
             raise BugCheck(WDF_VIOLATION, OBJECT_ERROR, self.handle, why=why)
@@ -261,9 +257,10 @@ class Object:
                     context.free()
             self.on_destroy()
 
-    def _refuse_if_freed(self, routine: str) -> None:
+    def refuse_if_freed(self, routine: str) -> None:
+        """Bugcheck 10D/5 for a handle of an object that is no more: `ddi` asks for every routine that is given one."""
         if self.destroyed:
-            why = f"{routine} of {self.kind} {self.name}, which was freed"
+            why = f"{routine.removesuffix('Actual')} of {self.kind} {self.name}, which was freed"
             raise BugCheck(WDF_VIOLATION, INVALID_HANDLE, self.handle, why=why)
 
     def on_destroy(self) -> None:

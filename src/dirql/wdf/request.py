@@ -377,6 +377,11 @@ class Request(Object):
             )
         return self.queue
 
+    def refuse_if_freed(self, routine: str) -> None:
+        """What frees it is its completion."""
+        self._refuse_completed(routine)
+        super().refuse_if_freed(routine)
+
     def _refuse_completed(self, routine: str) -> None:
         # Model choice: on a machine the object's memory may be anybody's by now; a referenced one has no IRP any more.
         if self.completed:
