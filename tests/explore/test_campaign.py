@@ -24,6 +24,7 @@ from dirql.explore.campaign import Campaign, identity_of
 from dirql.explore.crew import Crew, cluster, pool
 from dirql.explore.depth_first import DepthFirstTactic
 from dirql.explore.journal import Journal
+from dirql.explore.outcome import Outcome
 
 OTHER = """{"journal":"dirql explore","basis":"%s","chooser":"random","seed":2,"from":"work","level":"warning","faults":[],\
 "grant":"","invariant":"","same_outcome":"","first":false}
@@ -201,8 +202,55 @@ def test_a_batch_at_which_two_workers_died_is_left_out(campaign: Any) -> None:
     assert (one.left_out, one.played) == (["schedules 5 to 9"], 35)
 
 
+class Interrupted(Rewound):
+    """In the middle of the schedule with one of `numbers`, counted from the first one that is played, Ctrl-C is pressed."""
+
+    def __init__(self, plan: Plan, *numbers: int) -> None:
+        super().__init__(plan)
+        self.numbers, self.played = numbers, 0
+
+    def play(self, tactic: Any) -> Outcome:
+        number, take = self.played, tactic.take
+        self.played += 1
+
+        def press(*asked: Any) -> int:
+            tactic.take = take
+            signal.raise_signal(signal.SIGINT)
+            return int(take(*asked))
+
+        if number in self.numbers:
+            tactic.take = press
+        return super().play(tactic)
+
+
+@pytest.mark.parametrize("chooser", ["random", "pct"])
+def test_ctrl_c_in_the_middle_of_a_schedule_ends_the_search_behind_it(plan: Plan, tmp_path: Path, chooser: str) -> None:
+    settings = Settings(chooser, seed=1, check_every=0)
+    identity = identity_of(plan, settings, False)
+    one = Campaign(plan, settings, 40, Interrupted(plan, 18), journal=Journal(tmp_path / "j.jsonl", identity))
+    with pytest.raises(KeyboardInterrupt):
+        one.run()
+    whole = Campaign(plan, settings, 18, Rewound(plan))  # what comes first is the measuring
+    whole.run()
+    assert told(one) == told(whole)
+    journal = Journal(tmp_path / "j.jsonl", identity)
+    journal.close()
+    assert sorted(journal.known) == ["0+5", "10+5", "5+5"]
+
+
+def test_ctrl_c_while_failures_are_made_small_leaves_them_as_they_are(plan: Plan) -> None:
+    settings = Settings("random", seed=1, check_every=0)
+    one, whole = Campaign(plan, settings, 5, Interrupted(plan, 7)), Campaign(plan, settings, 5, Rewound(plan))
+    for each in (one, whole):
+        each.run()
+    (found,), (small,) = one.report(), whole.report()
+    assert one.interrupted and not whole.interrupted
+    assert (found.number, found.failures) == (small.number, small.failures)
+    assert len(found.schedule.choices) > len(small.schedule.choices)
+
+
 def test_what_is_wrong_with_the_users_files_ends_it(campaign: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dirql.explore.crew.play", lambda batch: Result(problem="card.py:3: no"))
+    monkeypatch.setattr("dirql.explore.crew.play", lambda batch, interrupted: Result(problem="card.py:3: no"))
     with pytest.raises(UsageError, match=r"^card.py:3: no$"):
         campaign(Settings("random"))
 

@@ -115,6 +115,7 @@ def explore(
         interrupted = _run(campaign, source, schedules)
         with progress(f"{source}: making failures small"):
             found = campaign.report()
+        interrupted = interrupted or campaign.interrupted
     if json:
         print_json(as_json(campaign, found, type(root).__name__.lower(), interrupted))
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,7 +80,8 @@ class Batch:
 @dataclass
 class Result:
     """What a batch came to. `found` has of each kind of failure the number and the choices of the first schedule that had it;
-    `ran` is the code that its process has come to, before too; `problem` is why it could not be played to its end."""
+    `ran` is the code that its process has come to, before too; `problem` is why it could not be played to its end; `cut` is one
+    that an interruption ended before that."""
 
     played: int = 0
     abandoned: int = 0
@@ -92,6 +93,7 @@ class Result:
     met: Met = field(default_factory=dict)
     ran: Ran = field(default_factory=set)
     problem: str = ""
+    cut: bool = False
     search: DepthFirst | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -118,12 +120,12 @@ _HERE = threading.local()
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def play(batch: Batch) -> Result:
-    """Play it. What is wrong with the user's files, or does not come out twice alike, is the result's `problem`. What the driver
-    prints is not shown: it would be, for each schedule."""
+def play(batch: Batch, interrupted: Callable[[], bool] = lambda: False) -> Result:
+    """Play it, or what there was time for. What is wrong with the user's files, or does not come out twice alike, is the result's
+    `problem`. What the driver prints is not shown: it would be, for each schedule."""
     with _ONE_AT_A_TIME, redirect_stdout(io.StringIO()):
         try:
-            return _play(batch, _root(batch))
+            return _play(batch, _root(batch), interrupted)
         except DirqlError as problem:
             return Result(problem=str(problem))
 
@@ -141,14 +143,14 @@ def _root(batch: Batch) -> Root:
     return root
 
 
-def _play(batch: Batch, root: Root) -> Result:
+def _play(batch: Batch, root: Root, interrupted: Callable[[], bool]) -> Result:
     search, coverage = batch.begin(), Coverage()
     explorer = Explorer(batch.plan, root, search, batch.settings.check_every, first=batch.first, state=batch.measured.state)
     explorer.heard = lambda outcome: coverage.hear(outcome.decisions)
-    explorer.run(batch.count, lambda: batch.settings.stop and bool(explorer.found))
+    explorer.run(batch.count, lambda: interrupted() or (batch.settings.stop and bool(explorer.found)))
     found = {key: (number, outcome.choices) for key, (number, outcome) in explorer.found.items()}
     result = Result(explorer.played, explorer.abandoned, explorer.longest, exhausted=search.exhausted, found=found)
-    result.met, result.ran = coverage.told(), set(root.ran)
+    result.met, result.ran, result.cut = coverage.told(), set(root.ran), interrupted()
     if isinstance(search, PctSearch):
         result.chains, result.steps = search.most_chains, search.most_steps
     if isinstance(search, DepthFirst):

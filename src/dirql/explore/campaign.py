@@ -18,6 +18,7 @@ from dirql.explore.coverage import Coverage
 from dirql.explore.crew import Crew, in_process
 from dirql.explore.depth_first import DepthFirst
 from dirql.explore.explorer import Found, Key, smallest
+from dirql.explore.interruption import between_schedules
 from dirql.explore.journal import Identity, Journal
 from dirql.explore.outcome import Outcome
 from dirql.explore.root import Root
@@ -74,6 +75,7 @@ class Campaign:
     coverage: Coverage = field(default_factory=Coverage)
     left_out: list[str] = field(default_factory=list)
     full: str = ""  # why the journal could not be written
+    interrupted: bool = False  # before all failures were small
     measured: Measured = field(default_factory=Measured)
     _chains: int = 0
     _steps: int = 0
@@ -117,14 +119,17 @@ class Campaign:
             self.coverage.count_blocks(self.root.images)
 
     def report(self) -> list[Found]:
-        """Every kind of failure, with the smallest schedule found for it."""
+        """Every kind of failure, with the smallest schedule found for it, or the smallest up to an interruption."""
         before = [0]
         for tree in self._trees:
             before.append(before[-1] + tree.played)
         found: dict[Key, tuple[int, Outcome]] = {}
-        for key, ((tree_number, number), choices) in self._found.items():
-            found[key] = before[tree_number] + number, self.root.play(Follow(choices))
-        return smallest(self.plan, self.root, self.measured.state, found)
+        with between_schedules() as interrupted:
+            for key, ((tree_number, number), choices) in self._found.items():
+                found[key] = before[tree_number] + number, self.root.play(Follow(choices))
+            small = smallest(self.plan, self.root, self.measured.state, found, interrupted)
+            self.interrupted = interrupted()
+        return small
 
     # A crew's source of batches.
 
@@ -150,7 +155,7 @@ class Campaign:
         if result.problem:
             raise UsageError(result.problem)
         self._merge(batch, result)
-        if self.journal is not None:
+        if self.journal is not None and not result.cut:
             try:
                 self.journal.add(batch.id, result)
             except OSError as problem:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from dirql.errors import UsageError
 from dirql.explore.batch import Batch, Result, play
+from dirql.explore.interruption import between_schedules
 
 __all__ = ["Crew", "Source", "cluster", "in_process", "pool"]
 
@@ -51,8 +52,11 @@ class Crew:
     def work(self, source: Source) -> None:
         """Play what the source has, until it has nothing more."""
         if self.make is None:
-            while (batch := source.next()) is not None:
-                source.take(batch, play(batch))
+            with between_schedules() as interrupted:
+                while (batch := source.next()) is not None:
+                    source.take(batch, play(batch, interrupted))
+                    if interrupted():
+                        raise KeyboardInterrupt
             return
         self.executor = self.make()
         try:

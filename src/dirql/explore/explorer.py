@@ -102,15 +102,18 @@ class Explorer:
         return smallest(self.plan, self.root, self.state, self.found)
 
 
-def smallest(plan: Plan, root: Root, state: str | None, found: Mapping[Key, tuple[int, Outcome]]) -> list[Found]:
+def smallest(
+    plan: Plan, root: Root, state: str | None, found: Mapping[Key, tuple[int, Outcome]],
+    enough: Callable[[], bool] = lambda: False,
+) -> list[Found]:
     """Every kind of failure once, by the number of the schedule that had it first. What a schedule that was made small already
-    has too is not told again."""
+    has too is not told again. Once it is `enough` they stay as they are."""
     told: list[Found] = []
     for key, (number, outcome) in sorted(found.items(), key=lambda one: (one[1][0], one[0])):
         if not any(key == failure.key for one in told for failure in one.failures):
             if not _fails(key, state, outcome):  # it was played again, to be told of
                 raise Unstable(f"schedule {schedule_of(plan, outcome)} failed ({key[0]}) and does not the second time; {DECIDES}")
-            small = shrink(root, outcome, partial(_fails, key, state))
+            small = shrink(root, outcome, partial(_fails, key, state), enough)
             told.append(Found(schedule_of(plan, small), number, failures_of(small, state), small.stop))
     return told
 

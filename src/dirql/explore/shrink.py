@@ -13,8 +13,12 @@ __all__ = ["shrink"]
 Choices = tuple[int, ...]
 
 
-def shrink(root: Root, failing: Outcome, fails: Callable[[Outcome], bool], tries: int = 400) -> Outcome:
-    """The smallest found in so many tries: one that is smaller and fails as `fails` says, again and again until none is."""
+def shrink(
+    root: Root, failing: Outcome, fails: Callable[[Outcome], bool], enough: Callable[[], bool] = lambda: False,
+    tries: int = 400,
+) -> Outcome:
+    """The smallest found in so many tries, or until it is `enough`: one that is smaller and fails as `fails` says, again and
+    again until none is."""
     best = failing
     seen = {_trimmed(best.choices)}
     progress = True
@@ -23,7 +27,7 @@ def shrink(root: Root, failing: Outcome, fails: Callable[[Outcome], bool], tries
         for candidate in _smaller(_trimmed(best.choices)):
             if candidate in seen:
                 continue
-            if not tries:
+            if not tries or enough():
                 return best
             seen.add(candidate)
             tries -= 1
