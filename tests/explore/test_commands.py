@@ -58,6 +58,11 @@ def test_the_line_prints_the_same_failure_again(dirql: Run, options: list[str]) 
     assert (status, failure_of(out), err) == (1, failures[0], "")
 
 
+def test_the_line_says_after_how_long_a_schedule_hangs(dirql: Run) -> None:
+    out = dirql("explore", "s.toml", *FEW, "--watchdog", "20.5").out
+    assert failure_of(out).endswith(" --watchdog 20.5")
+
+
 def test_a_schedule_without_a_failure_is_clean(dirql: Run) -> None:
     status, out, _ = dirql("replay", "s.toml", "0")
     assert (status, failure_of(out)) == (0, "nothing failed")

@@ -24,6 +24,7 @@ __all__ = ["LEVELS", "Asked", "Machine", "plan_of", "plan_of_schedule", "replay_
 
 LEVELS: Mapping[str, Level] = {"error": "error", "warning": "warning", "advice": "advice"}
 BEGINNINGS = ("start", "work")
+WATCHDOG = 10.0  # s, unless another is given
 _PART = re.compile(r"(cpus|messages)(\d{1,5})|line")
 
 
@@ -66,13 +67,14 @@ class Asked:
     invariant: str = ""
     outcome: str = ""
     stubs: Sequence[str] = ()
-    watchdog: float = 10.0
+    watchdog: float = WATCHDOG
 
     @property
     def options(self) -> list[str]:
-        """Of a command line, those that are not the default; not `watchdog`, on which nothing depends that ends."""
+        """Of a command line, those that are not the default."""
         told = [("--inf", self.inf), ("--level", self.level if self.level != "warning" else ""), ("--invariant", self.invariant)]
         told += [("--same-outcome", self.outcome), *(("--stub", stub) for stub in self.stubs)]
+        told.append(("--watchdog", f"{self.watchdog:g}" if self.watchdog != WATCHDOG else ""))
         return [word for option, value in told if value for word in (option, value)]
 
 
