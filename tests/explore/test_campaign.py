@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dirql.errors import InputError, UsageError
-from dirql.explore import DepthFirst, Explorer, Plan, Rewound
+from dirql.explore import DepthFirst, Explorer, Natural, Plan, Rewound
 from dirql.explore.batch import Batch, Result, Settings
 from dirql.explore.campaign import Campaign, identity_of
 from dirql.explore.crew import Crew, cluster, pool
@@ -91,6 +92,11 @@ def test_the_same_comes_out_whichever_batch_is_over_first(campaign: Any, chooser
     alone, shared = campaign(settings), campaign(settings, two())
     assert told(alone) == told(shared)
     assert alone.played == 40 or stop
+
+
+def test_an_outcome_is_the_same_text_in_every_process(plan: Plan) -> None:
+    outcome = Rewound(replace(plan, outcome="card.py:named")).play(Natural())
+    assert outcome.state == "[frozenset({'job1', 'job2', 'job3', 'job4'}), {'of': ({'Card'}, set(), [1, (2, 3)])}]"
 
 
 def test_stopping_at_the_first_failure_counts_the_schedules_up_to_it(campaign: Any) -> None:

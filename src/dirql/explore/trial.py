@@ -189,10 +189,26 @@ class Trial:
     def _state(self) -> str:
         """What schedules must agree on; empty where the user does not ask for that."""
         if self._outcome is not None:
-            return repr(self._outcome())
+            return _told(self._outcome())
         if self.plan.outcome != BY_MODEL:
             return ""
         return repr([(card.function.name, list(card.function.unserved())) for card in self.play.cards])
+
+
+def _told(value: object) -> str:
+    """Its repr, with the elements of sets in one order: Python's is another one in each process."""
+    match value:
+        case set() | frozenset() if value:
+            whole = f"{{{', '.join(sorted(map(_told, value)))}}}"
+            return whole if type(value) is set else f"{type(value).__name__}({whole})"
+        case dict() if type(value) is dict:
+            return f"{{{', '.join(f'{_told(key)}: {_told(of)}' for key, of in value.items())}}}"
+        case list() if type(value) is list:
+            return f"[{', '.join(map(_told, value))}]"
+        case tuple() if type(value) is tuple:
+            return f"({', '.join(map(_told, value))}{',' * (len(value) == 1)})"
+        case _:
+            return repr(value)
 
 
 def _noted(findings: Sequence[Finding], level: Level) -> list[Failure]:

@@ -38,3 +38,7 @@ def odd_jobs(card):
 
 def jobs(card):
     return card.jobs
+
+
+def named(card):
+    return [frozenset(f"job{number}" for number in (3, 1, 4, 2)), {"of": ({card.name}, set(), [1, (2, 3)])}]
