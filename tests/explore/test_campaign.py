@@ -99,6 +99,24 @@ def test_an_outcome_is_the_same_text_in_every_process(plan: Plan) -> None:
     assert outcome.state == "[frozenset({'job1', 'job2', 'job3', 'job4'}), {'of': ({'Card'}, set(), [1, (2, 3)])}]"
 
 
+@pytest.mark.parametrize(
+    ("depth", "faults", "bound"),
+    [
+        (1, (), "1/5 = 0.2, if none has more than 35 steps of 5"),
+        (2, (), "1/(5 × 35^1) = 0.0057, if none has more than 35 steps of 5"),
+        (40, (), "1/(5 × 40^39) = 6.6e-64, if none has more than 40 steps of 5"),
+        (2, ("grant",), ""),
+        (2, ("remove",), ""),
+    ],
+)
+def test_a_bound_is_told_where_nothing_but_order_is_chosen(plan: Plan, depth: int, faults: tuple[str, ...], bound: str) -> None:
+    plan = replace(plan, begin="start", faults=faults)
+    one = Campaign(plan, Settings(depth=depth), 6, Rewound(plan))
+    one.run()
+    said = f"each schedule meets a bug of depth {depth} with a probability of at least {bound} processors, lanes and timers"
+    assert one.bound == (said if bound else "")
+
+
 def test_stopping_at_the_first_failure_counts_the_schedules_up_to_it(campaign: Any) -> None:
     stopped, whole = campaign(Settings("pct", stop=True)), campaign(Settings("pct"))
     (first,) = whole.report()

@@ -88,6 +88,7 @@ class Result:
     longest: int = 0
     chains: int = 0
     steps: int = 0
+    drawn: int = 0
     exhausted: bool = False
     found: dict[Key, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     met: Met = field(default_factory=dict)
@@ -115,7 +116,7 @@ class Result:
         return result
 
 
-COUNTS = ("played", "abandoned", "longest", "chains", "steps")
+COUNTS = ("played", "abandoned", "longest", "chains", "steps", "drawn")
 _HERE = threading.local()
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -152,7 +153,7 @@ def _play(batch: Batch, root: Root, interrupted: Callable[[], bool]) -> Result:
     result = Result(explorer.played, explorer.abandoned, explorer.longest, exhausted=search.exhausted, found=found)
     result.met, result.ran, result.cut = coverage.told(), set(root.ran), interrupted()
     if isinstance(search, PctSearch):
-        result.chains, result.steps = search.most_chains, search.most_steps
+        result.chains, result.steps, result.drawn = search.most_chains, search.most_steps, search.drawn
     if isinstance(search, DepthFirst):
         search.look_ahead()
         result.search, result.exhausted = search, search.exhausted

@@ -79,6 +79,7 @@ class Campaign:
     measured: Measured = field(default_factory=Measured)
     _chains: int = 0
     _steps: int = 0
+    _drawn: int = 0
     _found: dict[Key, tuple[Place, tuple[int, ...]]] = field(default_factory=dict)
     _waiting: deque[Batch] = field(default_factory=deque)
     _trees: list[_Subtree] = field(default_factory=list)
@@ -101,7 +102,7 @@ class Campaign:
         """What is proved of each schedule, or what it is exhausted for."""
         settings = self.settings
         if settings.chooser == "pct":
-            return pct_bound(settings.depth, self.measured.steps, self._chains, self._steps)
+            return pct_bound(settings.depth, self.measured.steps, self._chains, self._steps, self._drawn)
         return "" if self.by_number else DepthFirst(settings.preemptions).bound
 
     def run(self) -> None:
@@ -177,7 +178,7 @@ class Campaign:
     def _measure(self) -> Measured:
         """The default order. It is not counted: the first of the schedules is the same."""
         outcome = self.root.play(Natural())
-        chains, steps = outcome.learned or (0, 0)
+        chains, steps, _ = outcome.learned or (0, 0, 0)
         state = outcome.state if self.plan.outcome and not outcome.failures and not outcome.abandoned else None
         return Measured(chains, steps, len(outcome.decisions), state)
 
@@ -249,6 +250,7 @@ class Campaign:
         self.abandoned += result.abandoned
         self.longest = max(self.longest, result.longest)
         self._chains, self._steps = max(self._chains, result.chains), max(self._steps, result.steps)
+        self._drawn += result.drawn
         result.met, result.ran = self.coverage.join(result.met), self.coverage.join_ran(result.ran)  # a journal says it once
         for key, (number, choices) in result.found.items():
             place = batch.tree, number

@@ -78,6 +78,7 @@ class PctSearch:
         self._steps = steps
         self.most_chains = 0
         self.most_steps = 0
+        self.drawn = 0
 
     def next(self) -> Tactic | None:
         """By the next number."""
@@ -86,21 +87,25 @@ class PctSearch:
         return Pct((self._seed, number), self._depth, self._steps) if number else Natural()
 
     def learn(self, outcome: Outcome) -> None:
-        """How many chains and steps there are."""
-        chains, steps = outcome.learned or (0, 0)
+        """How many chains and steps there are, and what is drawn besides."""
+        chains, steps, drawn = outcome.learned or (0, 0, 0)
+        self.drawn += drawn
         self._steps = self._steps or steps
         self.most_chains, self.most_steps = max(self.most_chains, chains), max(self.most_steps, steps)
 
     @property
     def bound(self) -> str:
         """The theorem's, where its premises were met."""
-        return pct_bound(self._depth, self._steps, self.most_chains, self.most_steps)
+        return pct_bound(self._depth, self._steps, self.most_chains, self.most_steps, self.drawn)
 
 
-def pct_bound(depth: int, steps: int, most_chains: int, most_steps: int) -> str:
-    """The theorem's, where changes were drawn from at least as many `steps` as any run had."""
-    if not steps or most_steps > steps or not most_chains:
+def pct_bound(depth: int, steps: int, most_chains: int, most_steps: int, drawn: int) -> str:
+    """The theorem's, where changes were drawn from at least as many `steps` as any run had, and nothing but order was chosen: for
+    a message's target and for failures there is no such proof. What was not played may be longer: that is the condition."""
+    if not steps or most_steps > steps or not most_chains or drawn:
         return ""
+    steps = max(steps, depth)
+    condition = f", if none has more than {steps} steps of {most_chains} processors, lanes and timers"
     least = 1 / (most_chains * steps ** (depth - 1))
     order = f"1/({most_chains} × {steps}^{depth - 1})" if depth > 1 else f"1/{most_chains}"
-    return f"each schedule meets a bug of depth {depth} with a probability of at least {order} = {least:.2g}"
+    return f"each schedule meets a bug of depth {depth} with a probability of at least {order} = {least:.2g}{condition}"

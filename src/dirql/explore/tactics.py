@@ -19,16 +19,16 @@ __all__ = ["Follow", "Natural", "Pct", "Random", "RoundRobin"]
 
 
 class Natural:
-    """What would happen anyway; counts what PCT wants to know: `learned` is (chains, steps)."""
+    """What would happen anyway; counts what PCT wants to know: `learned` is (chains, steps, choices drawn)."""
 
     def __init__(self) -> None:
         self._chains: set[str] = set()
         self._steps = 0
 
     @property
-    def learned(self) -> tuple[int, int]:
-        """How many chains there were, and how many steps they took."""
-        return len(self._chains), self._steps
+    def learned(self) -> tuple[int, int, int]:
+        """How many chains there were, and how many steps they took; nothing is drawn."""
+        return len(self._chains), self._steps, 0
 
     def take(self, kind: str, ids: Sequence[str], current: bool) -> int:
         """Number 0."""
@@ -120,21 +120,24 @@ class Pct:
         self._changes = {step: -float(rank) for rank, step in enumerate(changes, 1)}
         self._fault = self._random.randrange(1, 2 * max(steps, 1) + 1)  # the step from which on a failure comes
         self._steps = 0
+        self._drawn = 0
 
     @property
-    def learned(self) -> tuple[int, int]:
-        """How many chains there were, and how many steps they took."""
-        return len(self._priorities), self._steps
+    def learned(self) -> tuple[int, int, int]:
+        """How many chains there were, how many steps they took, and how many choices were drawn, of which no theorem speaks."""
+        return len(self._priorities), self._steps, self._drawn
 
     def take(self, kind: str, ids: Sequence[str], current: bool) -> int:
         """The leader's number; at a moment of change it falls behind first."""
         self._steps += 1
         if ids[-1].startswith(FAULT):
+            self._drawn += 1
             usual = [id for id in ids if not id.startswith(FAULT)]
             if self._steps >= self._fault or (kind == "fault" and self._random.random() * FAULTS[kind] < 1):
                 return self._random.randrange(len(usual), len(ids))
             ids = usual
         if kind != "step":
+            self._drawn += 1
             return self._random.randrange(len(ids))
         leader = self._leader(ids)
         behind = self._changes.get(self._steps)
