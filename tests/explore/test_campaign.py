@@ -309,6 +309,27 @@ def test_a_killed_process_costs_nothing_but_time(plan: Plan) -> None:
     assert told(one) == told(alone)
 
 
+ALONE = """
+import sys
+from dirql.explore.crew import pool
+
+if __name__ == "__main__":
+    executor = pool(2).make()
+    print(executor.submit(int).result(), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_killed_campaign_leaves_no_processes_behind(tmp_path: Path) -> None:
+    (tmp_path / "alone.py").write_text(ALONE)
+    command = [sys.executable, str(tmp_path / "alone.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline()
+        parent.kill()
+        assert parent.stdout.read() == b""  # which the workers had open too
+
+
 CLUSTER = """
 import json, sys
 from pathlib import Path

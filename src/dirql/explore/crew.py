@@ -6,7 +6,9 @@ A batch whose worker died is played again by itself, so that it alone can be to 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -136,7 +138,7 @@ def pool(jobs: int) -> Crew:
     if jobs == 1:
         return in_process()
     context = multiprocessing.get_context("spawn")
-    return Crew(lambda: ProcessPoolExecutor(jobs, context, _heed_no_interrupt), jobs)
+    return Crew(lambda: ProcessPoolExecutor(jobs, context, _begin), jobs)
 
 
 def cluster(address: str) -> Crew:
@@ -169,9 +171,17 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _heed_no_interrupt() -> None:
-    """The same where there are no masks."""
+def _begin() -> None:
+    """The same where there are no masks. And a worker ends with its parent: one that was killed can tell it nothing."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _first_line(problem: BaseException) -> str:
