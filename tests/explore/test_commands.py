@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -99,6 +100,22 @@ def test_a_schedule_that_is_none_of_the_scenario_says_what_changed(dirql: Run, s
     err = re.sub("options: .*", "options: OPTIONS", err)
     assert (status, out) == (2, "")
     assert err == f"dirql: {why.replace('BASIS', basis).replace('PATH', path)}\n"
+
+
+@pytest.mark.parametrize("statement", ["import part", "from part import N", "import parts.one", "from parts import one"])
+def test_a_module_that_the_driver_imports_belongs_to_the_scenario(dirql: Run, tmp_path: Path, statement: str) -> None:
+    world = tmp_path / "world"
+    shutil.copytree(Path(__file__).parent / "lost", world)
+    (world / "parts").mkdir()
+    for module in ("part", "parts/__init__", "parts/one"):
+        (world / f"{module}.py").write_text("N = 1\n")
+    driver = world / "driver.py"
+    driver.write_text(driver.read_text().replace("from dirql", f"{statement}\nfrom dirql", 1))
+    told = json.loads(dirql("explore", f"{world}/s.toml", *FEW, "--json").out)["failures"][0]["schedule"]
+    assert dirql("replay", f"{world}/s.toml", told).status == 1
+    (world / ("parts/one.py" if "parts" in statement else "part.py")).write_text("N = 2\n")
+    status, _, err = dirql("replay", f"{world}/s.toml", told)
+    assert status == 2 and " is of another scenario: " in err
 
 
 def test_choices_that_the_run_did_not_come_to_are_told(dirql: Run) -> None:

@@ -1,7 +1,11 @@
-"""What a schedule belongs to: a hash of the scenario and of the files that it names."""
+"""What a schedule belongs to: a hash of the scenario and of the files that it names, and of the modules that those import.
+
+Limits: a module is known where it lies in the folder of what imports it, or in a package there, and a statement names it.
+"""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from pathlib import Path
 
@@ -39,4 +43,29 @@ def _named(plan: Plan) -> set[Path]:
         if driver.source:
             directory = scenario.base / driver.source
             files |= {*source_files(directory), *directory.glob("*.inf")}
+    left = [path for path in files if path.suffix == ".py"]
+    while left:
+        new = _beside(left.pop()) - files
+        files |= new
+        left += new
     return files
+
+
+def _beside(path: Path) -> set[Path]:
+    """The files in its folder that a Python file imports; of one that is no Python, what is wrong is said where it is loaded."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return set()
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            within = f"{node.module}." if node.module else ""
+            names |= {*filter(None, [node.module]), *(within + alias.name for alias in node.names)}
+    found = set()
+    for name in names:
+        place = path.parent.joinpath(*name.split("."))
+        found |= {file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()}
+    return found
