@@ -99,12 +99,29 @@ def test_a_register_that_is_touched_after_release_hardware_is_a_finding(World: A
 
 
 def test_a_driver_that_reads_a_card_pulled_out_before_it_is_told_is_not_to_blame(World: Any) -> None:
+    w = World().started()
+    w.system.node(w.card).port.remove()
+    assert w.call(read, w) == 0xFFFF_FFFF
+    assert w.findings == []
+
+
+@pytest.mark.parametrize("callback", [("Disable", 0), "D0Exit"])
+def test_what_a_driver_switches_off_in_any_case_may_be_gone(World: Any, callback: Any) -> None:
     w = World()
-    for callback in ("SurpriseRemoval", ("Disable", 0), "D0Exit", "ReleaseHardware"):
-        w.during(callback, lambda *_: read(w) and None)
+    w.during(callback, lambda *_: read(w) and None)
     w.started()
     w.system.surprise_remove(w.card)
     assert w.findings == []
+
+
+@pytest.mark.parametrize("callback", ["SurpriseRemoval", "ReleaseHardware"])
+def test_a_driver_that_reads_a_card_of_which_it_knows_that_it_is_gone_is_advised(World: Any, callback: Any) -> None:
+    w = World()
+    w.during(callback, lambda *_: read(w) and None)
+    w.started()
+    w.system.surprise_remove(w.card)
+    state = "which was pulled out: reads give all ones, writes are lost; keep in EvtDeviceSurpriseRemoval that it is gone"
+    assert told(w, "access-after-removal") == [("advice", f"access of 4 bytes to BAR0+0x0 of MultiQueue, {state}")]
 
 
 # Message registers.

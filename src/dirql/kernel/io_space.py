@@ -116,7 +116,9 @@ class _Space:
         if port.released:
             self._tell("access-after-release", f"{said} after EvtDeviceReleaseHardware; unmap there what PrepareHardware mapped")
         elif port.removed:
-            return
+            if port.known_removed:
+                state = "which was pulled out: reads give all ones, writes are lost"
+                self._tell("access-after-removal", f"{said}, {state}; keep in EvtDeviceSurpriseRemoval that it is gone")
         elif port.power:
             state = f"which is in D{port.power}: reads give all ones, writes are lost"
             self._tell("access-in-dx", f"{said}, {state}; touch it between EvtDeviceD0Entry and EvtDeviceD0Exit")

@@ -37,6 +37,7 @@ class Port:
         # What the bus driver and the framework say of the device, for what a driver may do to it.
         self.power = 0  # 1 to 3 in D1 to D3
         self.released = False  # EvtDeviceReleaseHardware has returned
+        self.known_removed = False  # its driver was told of the surprise removal, and is not on the way down
         self.messages = 0  # granted
         self.beyond: set[int] = set()  # table entries beyond the grant that nobody aimed
         self.guarded: tuple[tuple[int, int, int, str], ...] = ()  # (BAR, start, end, what): the bus driver's registers
@@ -194,6 +195,11 @@ class Port:
     def set_released(self, released: bool) -> None:
         """Its driver has given its hardware back, or is given it."""
         self.released = released
+        self.generation += 1
+
+    def tell_removed(self, known: bool) -> None:
+        """Its driver knows of the surprise removal, but for what it does on the way down in any case."""
+        self.known_removed = known and self.removed
         self.generation += 1
 
     def remove(self) -> None:

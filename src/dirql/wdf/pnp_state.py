@@ -143,11 +143,17 @@ class PnpStateMachine:
 
         Model choice: a device that reported itself failed gets the callback as well, though its hardware is there.
         """
-        device = self.device
+        device, port = self.device, self.device.pdo.port if isinstance(self.device.pdo, DevNode) else None
+        if port is not None:
+            port.tell_removed(True)
         if device.registered("evt_device_surprise_removal"):
             device.framework.call("EvtDeviceSurpriseRemoval", device, device.evt_device_surprise_removal)
         device.enable_interfaces(False)
+        if port is not None:
+            port.tell_removed(False)  # what EvtDeviceD0Exit switches off it switches off in vain, and no harm is done
         self._power_down()
+        if port is not None:
+            port.tell_removed(True)
         self._release_hardware()
         self.state = PnpState.SurpriseRemoved
 
