@@ -72,7 +72,9 @@ class Snapshot:
         self._own = own
         self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        self._empty: list[dict[Any, Any]] = []
         self._lists: list[tuple[list[Any], list[Any]]] = []
+        self._sets: list[tuple[set[Any], list[Any]]] = []  # refilled in the order that they had
         self._objects: list[tuple[Callable[[Any], Any], Any, Any, list[Put]]] = []  # with slots: all of one are looked at at once
         self._slots: list[tuple[Put, object, Any]] = []  # others, and all else that is put by a call
         self._members: dict[type, list[MemberDescriptorType]] = {}
@@ -84,9 +86,6 @@ class Snapshot:
                 self._kept[id(one)] = one
                 waiting += self._take(one)
 
-    def __len__(self) -> int:
-        return len(self._attributes) + len(self._dicts) + len(self._lists) + len(self._objects) + len(self._slots)
-
     def restore(self) -> None:
         """Everything is as it was."""
         for attributes, were in self._attributes:  # never empty: a thread of the host's may look
@@ -97,8 +96,13 @@ class Snapshot:
         for mapping, was in self._dicts:  # in the same order too
             mapping.clear()
             mapping.update(was)
+        for mapping in self._empty:
+            mapping.clear()
         for items, before in self._lists:
             items[:] = before
+        for elements, had in self._sets:
+            elements.clear()
+            elements.update(had)
         for read, one, values, puts in self._objects:
             try:
                 if read(one) == values:
@@ -138,7 +142,10 @@ class Snapshot:
             case list():
                 self._lists.append((one, list(one)))
                 yield from one
-            case set() | deque():
+            case set():
+                self._sets.append((one, list(one)))
+                yield from list(one)
+            case deque():
                 self._slots.append((_refill, one, list(one)))
                 yield from list(one)
             case bytearray():
@@ -162,10 +169,10 @@ class Snapshot:
         yield from self._slotted(one, frozen)
 
     def _dict(self, one: dict[Any, Any]) -> None:
-        if one:  # an empty one needs the same; kept apart only for its length
+        if one:
             self._dicts.append((one, dict(one)))
         else:
-            self._slots.append((_clear, one, None))
+            self._empty.append(one)
 
     def _function(self, one: FunctionType) -> Iterator[object]:
         if self._own(one.__module__ or ""):
@@ -215,13 +222,9 @@ class Snapshot:
             yield from was.values()
 
 
-def _refill(one: Any, items: list[Any]) -> None:
+def _refill(one: deque[Any], items: list[Any]) -> None:
     one.clear()
-    (one.update if isinstance(one, set) else one.extend)(items)
-
-
-def _clear(one: dict[Any, Any], _: None) -> None:
-    one.clear()
+    one.extend(items)
 
 
 def _overwrite(one: bytearray, content: bytes) -> None:

@@ -7,6 +7,7 @@ machine could do in either order. This is looked at before every step of an expl
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from dirql.machine.chooser import Option
 from dirql.machine.cpu import Cpu
@@ -14,6 +15,7 @@ from dirql.machine.flight import FOREVER, Agenda, Landable
 
 __all__ = ["Openings"]
 
+_option: Callable[[tuple[str, object]], Option] = partial(tuple.__new__, Option)  # without a call in Python, and often
 REACH = 100_000  # ns: how far before its time an event may be brought forward against a processor that computes
 
 
@@ -96,5 +98,5 @@ class Openings:
         if other is not None:
             self._events.pop(other, None)
         by_id[id] = event
-        option = self._events[event] = Option(id, event)
+        option = self._events[event] = _option((id, event))
         return option
