@@ -19,7 +19,7 @@ from dirql.scenario.values import Scenario
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 WHERE = {
-    "message_table_one_short": r"wrong\.sys!EvtDevicePrepareHardware\+0x[0-9a-f]+ \(wrong\.c:53\)",
+    "message_table_one_short": r"wrong\.sys!EvtDevicePrepareHardware\+0x[0-9a-f]+ \(wrong\.c:46\)",
     "lock_never_created_after_short_grant": r"wrong\.sys!EvtInterruptDpc\+0x[0-9a-f]+ WdfSpinLockAcquire \(inlined\) \(.+\)",
 }
 

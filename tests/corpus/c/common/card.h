@@ -1,7 +1,8 @@
 /*
  * What the drivers of the corpus have in common: from DriverEntry to one interrupt object for each message, and back.
  *
- * A driver has EvtDriverDeviceAdd, and EvtDevicePrepareHardware, which calls PrepareCard with its ISR and DPC.
+ * A driver has EvtDriverDeviceAdd, and EvtDevicePrepareHardware, which calls PrepareCard with its ISR and DPC. Where it needs no
+ * more than that, AddCard and PrepareMessages do the usual, and QueueDpc is the usual ISR.
  */
 #ifndef CARD_H
 #define CARD_H
@@ -15,10 +16,13 @@
 #define STATUS 0x20                      /* which queues have jobs */
 #define ALL_JOBS 0xFFFFFFFF
 
+#define POOL_TAG 'draC'
+
 typedef struct CARD {
     PUCHAR Registers;
     SIZE_T Length;
     ULONG Messages; /* that were granted */
+    PVOID Block;    /* the driver's own, of pool with POOL_TAG, or NULL */
 } CARD;
 
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(CARD, GetCard)
@@ -39,6 +43,24 @@ static __inline void Write(CARD *Card, ULONG Offset, ULONG Value)
     WRITE_REGISTER_ULONG((PULONG)(Card->Registers + Offset), Value);
 }
 
+/* Takes all jobs of the first so many queues. */
+static __inline void TakeAll(CARD *Card, ULONG Queues)
+{
+    ULONG queue;
+
+    for (queue = 0; queue < Queues; queue++) {
+        Write(Card, TAKE(queue), ALL_JOBS);
+    }
+}
+
+/* The ISR of a driver whose DPC does everything. */
+static __inline BOOLEAN NTAPI QueueDpc(WDFINTERRUPT Interrupt, ULONG MessageID)
+{
+    UNREFERENCED_PARAMETER(MessageID);
+    WdfInterruptQueueDpcForIsr(Interrupt);
+    return TRUE;
+}
+
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     WDF_DRIVER_CONFIG config;
@@ -47,7 +69,15 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     return WdfDriverCreate(DriverObject, RegistryPath, WDF_NO_OBJECT_ATTRIBUTES, &config, WDF_NO_HANDLE);
 }
 
-/* Unmaps the registers: for EvtDeviceReleaseHardware, and all of it where a driver has nothing else. */
+static __inline void FreeBlock(CARD *Card)
+{
+    if (Card->Block != NULL) {
+        ExFreePoolWithTag(Card->Block, POOL_TAG);
+        Card->Block = NULL;
+    }
+}
+
+/* Unmaps the registers and frees the block: for EvtDeviceReleaseHardware, and all of it where a driver has nothing else. */
 static __inline NTSTATUS NTAPI ReleaseCard(WDFDEVICE Device, WDFCMRESLIST ResourcesTranslated)
 {
     CARD *card = GetCard(Device);
@@ -57,6 +87,7 @@ static __inline NTSTATUS NTAPI ReleaseCard(WDFDEVICE Device, WDFCMRESLIST Resour
         MmUnmapIoSpace(card->Registers, card->Length);
         card->Registers = NULL;
     }
+    FreeBlock(card);
     return STATUS_SUCCESS;
 }
 
@@ -76,6 +107,25 @@ static __inline NTSTATUS CreateCard(PWDFDEVICE_INIT DeviceInit, WDF_PNPPOWER_EVE
     WdfDeviceInitSetPnpPowerEventCallbacks(DeviceInit, Callbacks);
     WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, CARD);
     return WdfDeviceCreate(&DeviceInit, &attributes, Device);
+}
+
+/* The whole of EvtDriverDeviceAdd: a device with a CARD, and beside it the driver's own context where `Context` is not NULL. */
+static __inline NTSTATUS AddCard(PWDFDEVICE_INIT DeviceInit, PFN_WDF_DEVICE_RELEASE_HARDWARE Release,
+                                 PCWDF_OBJECT_CONTEXT_TYPE_INFO Context, WDFDEVICE *Device)
+{
+    WDF_PNPPOWER_EVENT_CALLBACKS callbacks;
+    WDF_OBJECT_ATTRIBUTES attributes;
+    NTSTATUS status;
+
+    InitializeCallbacks(&callbacks);
+    callbacks.EvtDeviceReleaseHardware = Release;
+    status = CreateCard(DeviceInit, &callbacks, Device);
+    if (!NT_SUCCESS(status) || Context == NULL) {
+        return status;
+    }
+    WDF_OBJECT_ATTRIBUTES_INIT(&attributes);
+    attributes.ContextTypeInfo = Context;
+    return WdfObjectAllocateContext(*Device, &attributes, NULL);
 }
 
 /* Maps the registers and creates an interrupt for each message; `Interrupts`, where it is not NULL, gets them in their order. */
@@ -110,17 +160,14 @@ static __inline NTSTATUS PrepareCard(WDFDEVICE Device, WDFCMRESLIST Raw, WDFCMRE
     return card->Registers != NULL ? STATUS_SUCCESS : STATUS_DEVICE_CONFIGURATION_ERROR;
 }
 
-/* Lets programs open the card as \\.\Jobs and read from it, one read at a time. */
-static __inline NTSTATUS ServeReads(WDFDEVICE Device, PFN_WDF_IO_QUEUE_IO_READ Read)
+/* PrepareCard with the same ISR and DPC for each message. */
+static __inline NTSTATUS PrepareMessages(WDFDEVICE Device, WDFCMRESLIST Raw, WDFCMRESLIST Translated,
+                                         PFN_WDF_INTERRUPT_ISR Isr, PFN_WDF_INTERRUPT_DPC Dpc)
 {
-    DECLARE_CONST_UNICODE_STRING(name, L"\\DosDevices\\Jobs");
-    WDF_IO_QUEUE_CONFIG queue;
-    NTSTATUS status;
+    WDF_INTERRUPT_CONFIG config;
 
-    WDF_IO_QUEUE_CONFIG_INIT_DEFAULT_QUEUE(&queue, WdfIoQueueDispatchSequential);
-    queue.EvtIoRead = Read;
-    status = WdfIoQueueCreate(Device, &queue, WDF_NO_OBJECT_ATTRIBUTES, WDF_NO_HANDLE);
-    return NT_SUCCESS(status) ? WdfDeviceCreateSymbolicLink(Device, &name) : status;
+    WDF_INTERRUPT_CONFIG_INIT(&config, Isr, Dpc);
+    return PrepareCard(Device, Raw, Translated, &config, WDF_NO_OBJECT_ATTRIBUTES, NULL);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * What the WDM drivers of the corpus have in common: the device object, and the PnP requests that start, stop and remove it.
  *
- * A driver has Start, called with the registers mapped, which connects the interrupts, and Stop, which disconnects them.
+ * A driver has Start, called with the registers mapped, which connects the interrupts.
  */
 #ifndef WDM_CARD_H
 #define WDM_CARD_H
@@ -24,7 +24,6 @@ typedef struct CARD {
 } CARD;
 
 NTSTATUS Start(CARD *Card);
-void Stop(CARD *Card);
 
 DRIVER_INITIALIZE DriverEntry;
 DRIVER_UNLOAD DriverUnload;
@@ -86,10 +85,23 @@ static NTSTATUS StartCard(CARD *Card, PCM_RESOURCE_LIST Translated)
     return Card->Registers != NULL ? Start(Card) : STATUS_INSUFFICIENT_RESOURCES;
 }
 
+static void Disconnect(CARD *Card)
+{
+    IO_DISCONNECT_INTERRUPT_PARAMETERS parameters;
+
+    if (Card->Table != NULL) {
+        parameters.Version = CONNECT_MESSAGE_BASED;
+        parameters.ConnectionContext.InterruptMessageTable = Card->Table;
+        IoDisconnectInterruptEx(&parameters);
+        KeFlushQueuedDpcs();
+        Card->Table = NULL;
+    }
+}
+
 static void StopCard(CARD *Card)
 {
     if (Card->Registers != NULL) {
-        Stop(Card);
+        Disconnect(Card);
         MmUnmapIoSpace(Card->Registers, Card->Length);
         Card->Registers = NULL;
     }

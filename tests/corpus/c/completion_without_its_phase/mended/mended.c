@@ -1,5 +1,6 @@
 /* The phase is written last. An entry counts once it is this pass's. */
 #include "../../common/card.h"
+#include "../../common/dma.h"
 
 #define BASE_LOW 0x00 /* tests/corpus/cards/rings.py */
 #define BASE_HIGH 0x04
@@ -14,20 +15,11 @@ typedef struct ENTRY {
 } ENTRY;
 
 typedef struct RING {
-    WDFDMAENABLER Enabler;
-    WDFCOMMONBUFFER Buffer;
     volatile ENTRY *Entries;
     ULONG Head;
 } RING;
 
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(RING, GetRing)
-
-BOOLEAN NTAPI EvtInterruptIsr(WDFINTERRUPT Interrupt, ULONG MessageID)
-{
-    UNREFERENCED_PARAMETER(MessageID);
-    WdfInterruptQueueDpcForIsr(Interrupt);
-    return TRUE;
-}
 
 void NTAPI EvtInterruptDpc(WDFINTERRUPT Interrupt, WDFOBJECT AssociatedObject)
 {
@@ -44,24 +36,14 @@ void NTAPI EvtInterruptDpc(WDFINTERRUPT Interrupt, WDFOBJECT AssociatedObject)
 NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST ResourcesRaw, WDFCMRESLIST ResourcesTranslated)
 {
     RING *ring = GetRing(Device);
-    WDF_DMA_ENABLER_CONFIG dma;
-    WDF_INTERRUPT_CONFIG config;
     PHYSICAL_ADDRESS address;
     NTSTATUS status;
 
-    WDF_INTERRUPT_CONFIG_INIT(&config, EvtInterruptIsr, EvtInterruptDpc);
-    status = PrepareCard(Device, ResourcesRaw, ResourcesTranslated, &config, WDF_NO_OBJECT_ATTRIBUTES, NULL);
+    status = PrepareMessages(Device, ResourcesRaw, ResourcesTranslated, QueueDpc, EvtInterruptDpc);
     if (NT_SUCCESS(status)) {
-        WDF_DMA_ENABLER_CONFIG_INIT(&dma, WdfDmaProfileScatterGather64, PAGE_SIZE);
-        status = WdfDmaEnablerCreate(Device, &dma, WDF_NO_OBJECT_ATTRIBUTES, &ring->Enabler);
+        status = CreateBuffer(Device, ENTRIES * sizeof(ENTRY), (PVOID *)&ring->Entries, &address);
     }
     if (NT_SUCCESS(status)) {
-        status = WdfCommonBufferCreate(ring->Enabler, ENTRIES * sizeof(ENTRY), WDF_NO_OBJECT_ATTRIBUTES, &ring->Buffer);
-    }
-    if (NT_SUCCESS(status)) {
-        ring->Entries = WdfCommonBufferGetAlignedVirtualAddress(ring->Buffer);
-        RtlZeroMemory((PVOID)ring->Entries, ENTRIES * sizeof(ENTRY));
-        address = WdfCommonBufferGetAlignedLogicalAddress(ring->Buffer);
         Write(GetCard(Device), BASE_LOW, address.LowPart);
         Write(GetCard(Device), BASE_HIGH, (ULONG)address.HighPart);
     }
@@ -70,17 +52,8 @@ NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST Resources
 
 NTSTATUS NTAPI EvtDriverDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
 {
-    WDF_PNPPOWER_EVENT_CALLBACKS callbacks;
-    WDF_OBJECT_ATTRIBUTES attributes;
     WDFDEVICE device;
-    NTSTATUS status;
 
     UNREFERENCED_PARAMETER(Driver);
-    InitializeCallbacks(&callbacks);
-    status = CreateCard(DeviceInit, &callbacks, &device);
-    if (!NT_SUCCESS(status)) {
-        return status;
-    }
-    WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, RING);
-    return WdfObjectAllocateContext(device, &attributes, NULL);
+    return AddCard(DeviceInit, ReleaseCard, WDF_GET_CONTEXT_TYPE_INFO(RING), &device);
 }

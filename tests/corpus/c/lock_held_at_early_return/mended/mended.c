@@ -7,13 +7,6 @@ typedef struct TAKER {
 
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(TAKER, GetTaker)
 
-BOOLEAN NTAPI EvtInterruptIsr(WDFINTERRUPT Interrupt, ULONG MessageID)
-{
-    UNREFERENCED_PARAMETER(MessageID);
-    WdfInterruptQueueDpcForIsr(Interrupt);
-    return TRUE;
-}
-
 void NTAPI EvtInterruptDpc(WDFINTERRUPT Interrupt, WDFOBJECT AssociatedObject)
 {
     TAKER *taker = GetTaker(AssociatedObject);
@@ -37,30 +30,18 @@ void NTAPI EvtInterruptDpc(WDFINTERRUPT Interrupt, WDFOBJECT AssociatedObject)
 
 NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST ResourcesRaw, WDFCMRESLIST ResourcesTranslated)
 {
-    WDF_INTERRUPT_CONFIG config;
-
-    WDF_INTERRUPT_CONFIG_INIT(&config, EvtInterruptIsr, EvtInterruptDpc);
-    return PrepareCard(Device, ResourcesRaw, ResourcesTranslated, &config, WDF_NO_OBJECT_ATTRIBUTES, NULL);
+    return PrepareMessages(Device, ResourcesRaw, ResourcesTranslated, QueueDpc, EvtInterruptDpc);
 }
 
 NTSTATUS NTAPI EvtDriverDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
 {
-    WDF_PNPPOWER_EVENT_CALLBACKS callbacks;
-    WDF_OBJECT_ATTRIBUTES attributes;
     WDFDEVICE device;
-    TAKER *taker;
     NTSTATUS status;
 
     UNREFERENCED_PARAMETER(Driver);
-    InitializeCallbacks(&callbacks);
-    status = CreateCard(DeviceInit, &callbacks, &device);
-    if (!NT_SUCCESS(status)) {
-        return status;
-    }
-    WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, TAKER);
-    status = WdfObjectAllocateContext(device, &attributes, (PVOID *)&taker);
+    status = AddCard(DeviceInit, ReleaseCard, WDF_GET_CONTEXT_TYPE_INFO(TAKER), &device);
     if (NT_SUCCESS(status)) {
-        KeInitializeSpinLock(&taker->Lock);
+        KeInitializeSpinLock(&GetTaker(device)->Lock);
     }
     return status;
 }

@@ -14,13 +14,6 @@ typedef struct RINGS {
 
 WDF_DECLARE_CONTEXT_TYPE_WITH_NAME(RINGS, GetRings)
 
-BOOLEAN NTAPI EvtInterruptIsr(WDFINTERRUPT Interrupt, ULONG MessageID)
-{
-    UNREFERENCED_PARAMETER(MessageID);
-    WdfInterruptQueueDpcForIsr(Interrupt);
-    return TRUE;
-}
-
 /* Any message may stand for several queues. */
 void NTAPI EvtInterruptDpc(WDFINTERRUPT Interrupt, WDFOBJECT AssociatedObject)
 {
@@ -39,13 +32,11 @@ NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST Resources
 {
     CARD *card = GetCard(Device);
     RINGS *rings = GetRings(Device);
-    WDF_INTERRUPT_CONFIG config;
     WDF_OBJECT_ATTRIBUTES attributes;
     NTSTATUS status;
     ULONG i;
 
-    WDF_INTERRUPT_CONFIG_INIT(&config, EvtInterruptIsr, EvtInterruptDpc);
-    status = PrepareCard(Device, ResourcesRaw, ResourcesTranslated, &config, WDF_NO_OBJECT_ATTRIBUTES, NULL);
+    status = PrepareMessages(Device, ResourcesRaw, ResourcesTranslated, QueueDpc, EvtInterruptDpc);
     WDF_OBJECT_ATTRIBUTES_INIT(&attributes);
     attributes.ParentObject = Device;
     for (i = 0; i < QUEUES && NT_SUCCESS(status); i++) {
@@ -59,17 +50,8 @@ NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST Resources
 
 NTSTATUS NTAPI EvtDriverDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
 {
-    WDF_PNPPOWER_EVENT_CALLBACKS callbacks;
-    WDF_OBJECT_ATTRIBUTES attributes;
     WDFDEVICE device;
-    NTSTATUS status;
 
     UNREFERENCED_PARAMETER(Driver);
-    InitializeCallbacks(&callbacks);
-    status = CreateCard(DeviceInit, &callbacks, &device);
-    if (!NT_SUCCESS(status)) {
-        return status;
-    }
-    WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, RINGS);
-    return WdfObjectAllocateContext(device, &attributes, NULL);
+    return AddCard(DeviceInit, ReleaseCard, WDF_GET_CONTEXT_TYPE_INFO(RINGS), &device);
 }

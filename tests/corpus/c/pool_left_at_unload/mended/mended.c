@@ -1,7 +1,6 @@
 /* Freed where it is forgotten. */
 #include "../../common/card.h"
 
-#define POOL_TAG 'tatS'
 #define SLOTS 16
 
 typedef struct HISTORY {
@@ -29,14 +28,12 @@ void NTAPI EvtInterruptDpc(WDFINTERRUPT Interrupt, WDFOBJECT AssociatedObject)
 NTSTATUS NTAPI EvtDevicePrepareHardware(WDFDEVICE Device, WDFCMRESLIST ResourcesRaw, WDFCMRESLIST ResourcesTranslated)
 {
     HISTORY *history = GetHistory(Device);
-    WDF_INTERRUPT_CONFIG config;
 
     history->Slots = ExAllocatePool2(POOL_FLAG_NON_PAGED, SLOTS * sizeof(ULONG), POOL_TAG);
     if (history->Slots == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    WDF_INTERRUPT_CONFIG_INIT(&config, EvtInterruptIsr, EvtInterruptDpc);
-    return PrepareCard(Device, ResourcesRaw, ResourcesTranslated, &config, WDF_NO_OBJECT_ATTRIBUTES, NULL);
+    return PrepareMessages(Device, ResourcesRaw, ResourcesTranslated, EvtInterruptIsr, EvtInterruptDpc);
 }
 
 static NTSTATUS NTAPI EvtDeviceReleaseHardware(WDFDEVICE Device, WDFCMRESLIST ResourcesTranslated)
@@ -52,18 +49,8 @@ static NTSTATUS NTAPI EvtDeviceReleaseHardware(WDFDEVICE Device, WDFCMRESLIST Re
 
 NTSTATUS NTAPI EvtDriverDeviceAdd(WDFDRIVER Driver, PWDFDEVICE_INIT DeviceInit)
 {
-    WDF_PNPPOWER_EVENT_CALLBACKS callbacks;
-    WDF_OBJECT_ATTRIBUTES attributes;
     WDFDEVICE device;
-    NTSTATUS status;
 
     UNREFERENCED_PARAMETER(Driver);
-    InitializeCallbacks(&callbacks);
-    callbacks.EvtDeviceReleaseHardware = EvtDeviceReleaseHardware;
-    status = CreateCard(DeviceInit, &callbacks, &device);
-    if (!NT_SUCCESS(status)) {
-        return status;
-    }
-    WDF_OBJECT_ATTRIBUTES_INIT_CONTEXT_TYPE(&attributes, HISTORY);
-    return WdfObjectAllocateContext(device, &attributes, NULL);
+    return AddCard(DeviceInit, EvtDeviceReleaseHardware, WDF_GET_CONTEXT_TYPE_INFO(HISTORY), &device);
 }

@@ -51,16 +51,3 @@ NTSTATUS Start(CARD *Card)
     }
     return status;
 }
-
-void Stop(CARD *Card)
-{
-    IO_DISCONNECT_INTERRUPT_PARAMETERS parameters;
-
-    if (Card->Table != NULL) {
-        parameters.Version = CONNECT_MESSAGE_BASED;
-        parameters.ConnectionContext.InterruptMessageTable = Card->Table;
-        IoDisconnectInterruptEx(&parameters);
-        KeFlushQueuedDpcs();
-        Card->Table = NULL;
-    }
-}
