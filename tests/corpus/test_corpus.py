@@ -12,7 +12,7 @@ from dirql.explore.trial import WEIGHT
 from dirql.kernel.stop import BugCheck, Hang
 from dirql.scenario.play import Play
 
-LINES = range(10, 101)
+LINES = range(10, 61)
 MOST = 2_000
 
 
@@ -52,8 +52,15 @@ def test_there_are_at_least_forty_pairs_and_some_in_c() -> None:
 def test_a_case_says_what_is_wrong_in_few_lines(case: Case) -> None:
     assert case.told["kind"] in ("rule", "order")
     for name in ("wrong", "mended"):
-        (source,) = [*case.folder.glob(f"{name}.py"), *case.folder.glob(f"{name}/*.c")]
-        assert len(source.read_text("utf-8").splitlines()) in LINES
+        (source,) = [path for what in (f"{name}.py", f"{name}/*.c", f"{name}.inf") for path in case.folder.glob(what)]
+        for path in (source, *case.folder.glob("driver.py")):  # the driver of two INFs
+            assert len(path.read_text("utf-8").splitlines()) in LINES
+
+
+def test_a_case_says_how_many_schedules_found_the_wrong_order(case: Case) -> None:
+    found = case.told.get("found", {})
+    assert bool(found) == (case.told["kind"] == "order")
+    assert set(found) <= {"random", "pct", "dfs"} and all(type(number) is int and number > 0 for number in found.values())
 
 
 def test_the_usual_order_shows_a_broken_rule_and_hides_a_wrong_order(case: Case) -> None:

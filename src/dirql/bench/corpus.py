@@ -1,7 +1,7 @@
 """How many schedules it takes to find each order bug of a corpus: by random choice, by PCT, depth first, and in the usual order.
 
 A corpus is a folder of folders; a case has `case.toml` (what is wrong, and which rules must say so), `scenario.toml` that names
-the wrong driver, and beside that the mended one.
+the wrong driver, or its wrong INF, and beside that the mended one.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LARGEST = 1 << 16
 
 @dataclass(frozen=True)
 class Case:
-    """One wrong driver and its mended twin. `told` is its `case.toml`: title, kind ("rule" or "order"), rules, and where it is
-    needed `from`, `faults`, `invariant`, `level`, `races`."""
+    """One wrong driver and its mended twin. `told` is its `case.toml`: title, kind ("rule" or "order"), rules, where it is needed
+    `from`, `faults`, `invariant`, `level`, `races`, and of an order `found`: the schedule that met its first rule, seed 0."""
 
     folder: Path
 
@@ -125,7 +125,8 @@ def _median(numbers: list[int | None]) -> float | None:
 
 
 def _mended(driver: DriverSource) -> DriverSource:
-    return replace(driver, python=driver.python.replace("wrong", "mended"), source=driver.source.replace("wrong", "mended"))
+    said = {name: getattr(driver, name).replace("wrong", "mended") for name in ("python", "source", "inf")}
+    return replace(driver, **said)
 
 
 def table(found: list[Found]) -> list[str]:

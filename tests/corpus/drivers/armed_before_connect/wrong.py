@@ -29,9 +29,9 @@ class Card(wdf.Device):
         self.registers.write_register_ulong(CONTROL, 1)
         self.registers.write_register_ulong(ARM, 1)
 
-    def evt_device_d0_exit(self, target_state):
+    def evt_device_d0_exit_pre_interrupts_disabled(self, target_state):
         self.registers.write_register_ulong(CONTROL, 0)
-        self.registers.read_register_ulong(CONTROL)  # no more DMA from here on
+        self.registers.read_register_ulong(CONTROL)  # no more DMA and no more messages from here on
 
     def isr(self, interrupt, message_id):
         interrupt.queue_dpc_for_isr()

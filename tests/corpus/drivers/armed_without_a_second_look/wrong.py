@@ -13,9 +13,7 @@ class Card(wdf.Device):
             if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
                 self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
             elif one.is_message:
-                config = wdf.InterruptConfig(
-                    self.isr, self.dpc, self.enable, self.disable, interrupt_raw=one_raw, interrupt_translated=one
-                )
+                config = wdf.InterruptConfig(self.isr, self.dpc, self.enable, interrupt_raw=one_raw, interrupt_translated=one)
                 wdf.Interrupt.create(self, config)
         self.enabler = wdf.DmaEnabler.create(self, wdf.DmaEnablerConfig(wdf.DmaProfile.ScatterGather64, 4096))
         self.buffer = wdf.CommonBuffer.create(self.enabler, ENTRIES * ENTRY_SIZE)
@@ -30,16 +28,12 @@ class Card(wdf.Device):
         self.registers.write_register_ulong64(RING, self.buffer.get_aligned_logical_address())
         self.registers.write_register_ulong(CONTROL, 1)
 
-    def evt_device_d0_exit(self, target_state):
+    def evt_device_d0_exit_pre_interrupts_disabled(self, target_state):
         self.registers.write_register_ulong(CONTROL, 0)
-        self.registers.read_register_ulong(CONTROL)  # no more DMA from here on
+        self.registers.read_register_ulong(CONTROL)  # no more DMA and no more messages from here on
 
     def enable(self, interrupt, device):
         self.registers.write_register_ulong(ARM, 1)
-
-    def disable(self, interrupt, device):
-        self.registers.write_register_ulong(ARM, 0)
-        self.registers.read_register_ulong(ARM)
 
     def isr(self, interrupt, message_id):
         interrupt.queue_dpc_for_isr()

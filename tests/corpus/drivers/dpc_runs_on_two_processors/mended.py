@@ -8,11 +8,10 @@ CONTROL, RING, DONE = 0x00, 0x08, 0x14
 
 class Card(wdf.Device):
     def evt_device_prepare_hardware(self, raw, translated):
-        self.registers = None
+        bar = next(one for one in translated if one.type == wdf.CmResourceType.CmResourceTypeMemory)
+        self.registers = self.kernel.mm_map_io_space(bar.u.start, bar.u.length)
         for one_raw, one in zip(raw, translated, strict=True):
-            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
-                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
-            elif one.is_message:
+            if one.is_message:
                 config = wdf.InterruptConfig(self.isr, self.dpc, interrupt_raw=one_raw, interrupt_translated=one)
                 wdf.Interrupt.create(self, config)
         self.enabler = wdf.DmaEnabler.create(self, wdf.DmaEnablerConfig(wdf.DmaProfile.ScatterGather64, 4096))
@@ -41,9 +40,8 @@ class Card(wdf.Device):
         """The tags of the completions from the head on: an entry counts once its phase bit is this pass's."""
         tags = []
         for at in range(self.head, self.head + ENTRIES):
-            passes, slot = divmod(at, ENTRIES)
-            entry = self.ring[slot * ENTRY_SIZE :][:ENTRY_SIZE]
-            if entry[12] & 1 == passes & 1:
+            entry = self.ring[at % ENTRIES * ENTRY_SIZE :][:ENTRY_SIZE]
+            if entry[12] & 1 == at // ENTRIES & 1:
                 break
             tags.append(int.from_bytes(entry[8:12], "little"))
         return tags

@@ -8,14 +8,11 @@ CONTROL, RING, ARM, DONE = 0x00, 0x08, 0x10, 0x14
 
 class Card(wdf.Device):
     def evt_device_prepare_hardware(self, raw, translated):
-        self.registers = None
+        bar = next(one for one in translated if one.type == wdf.CmResourceType.CmResourceTypeMemory)
+        self.registers = self.kernel.mm_map_io_space(bar.u.start, bar.u.length)
         for one_raw, one in zip(raw, translated, strict=True):
-            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
-                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
-            elif one.is_message:
-                config = wdf.InterruptConfig(
-                    self.isr, self.dpc, self.enable, self.disable, interrupt_raw=one_raw, interrupt_translated=one
-                )
+            if one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, self.enable, interrupt_raw=one_raw, interrupt_translated=one)
                 wdf.Interrupt.create(self, config)
         self.enabler = wdf.DmaEnabler.create(self, wdf.DmaEnablerConfig(wdf.DmaProfile.ScatterGather64, 4096))
         self.buffer = wdf.CommonBuffer.create(self.enabler, ENTRIES * ENTRY_SIZE)
@@ -31,16 +28,12 @@ class Card(wdf.Device):
         self.registers.write_register_ulong64(RING, self.buffer.get_aligned_logical_address())
         self.registers.write_register_ulong(CONTROL, 1)
 
-    def evt_device_d0_exit(self, target_state):
+    def evt_device_d0_exit_pre_interrupts_disabled(self, target_state):
         self.registers.write_register_ulong(CONTROL, 0)
-        self.registers.read_register_ulong(CONTROL)  # no more DMA from here on
+        self.registers.read_register_ulong(CONTROL)  # no more DMA and no more messages from here on
 
     def enable(self, interrupt, device):
         self.registers.write_register_ulong(ARM, 1)
-
-    def disable(self, interrupt, device):
-        self.registers.write_register_ulong(ARM, 0)
-        self.registers.read_register_ulong(ARM)
 
     def isr(self, interrupt, message_id):
         interrupt.queue_dpc_for_isr()

@@ -7,22 +7,18 @@ CONTROL, RING, ARM, DONE = 0x00, 0x08, 0x10, 0x14
 
 
 class Card(wdf.Device):
-    armed = False
-
     def evt_device_prepare_hardware(self, raw, translated):
-        self.registers = None
+        bar = next(one for one in translated if one.type == wdf.CmResourceType.CmResourceTypeMemory)
+        self.registers = self.kernel.mm_map_io_space(bar.u.start, bar.u.length)
         for one_raw, one in zip(raw, translated, strict=True):
-            if one.type == wdf.CmResourceType.CmResourceTypeMemory and self.registers is None:
-                self.registers = self.kernel.mm_map_io_space(one.u.start, one.u.length)
-            elif one.is_message:
-                config = wdf.InterruptConfig(
-                    self.isr, self.dpc, self.enable, self.disable, interrupt_raw=one_raw, interrupt_translated=one
-                )
+            if one.is_message:
+                config = wdf.InterruptConfig(self.isr, self.dpc, self.enable, self.disable)
+                config.interrupt_raw, config.interrupt_translated = one_raw, one
                 wdf.Interrupt.create(self, config)
         self.enabler = wdf.DmaEnabler.create(self, wdf.DmaEnablerConfig(wdf.DmaProfile.ScatterGather64, 4096))
         self.buffer = wdf.CommonBuffer.create(self.enabler, ENTRIES * ENTRY_SIZE)
         self.ring = self.buffer.get_aligned_virtual_address()
-        self.head = 0
+        self.head, self.armed = 0, False
 
     def evt_device_release_hardware(self, translated):
         self.registers.unmap()
