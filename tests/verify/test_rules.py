@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dirql.errors import ApiError
+from dirql.kernel.stop import BUGCHECKS
 from dirql.verify import Rule, rule, rules
 from dirql.verify.rule import read
 
@@ -45,7 +46,49 @@ def test_what_is_noted_is_a_rule() -> None:
 def test_every_rule_is_noted_somewhere() -> None:
     named = {node.value for source in SOURCES.rglob("*.py") for node in ast.walk(ast.parse(source.read_text("utf-8")))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)}  # fmt: skip
-    assert set(rules()) - named == set()
+    assert set(rules()) - named - {f"bugcheck-{code:#x}" for code in raised()} == set()
+
+
+def raised() -> set[int]:
+    """The code of every bugcheck that the sources raise, whichever way they name it; not what a driver asks for."""
+    trees = [ast.parse(source.read_text("utf-8")) for source in SOURCES.rglob("*.py")]
+    constants: dict[str, set[int]] = {}
+    for tree in trees:
+        constants |= {name: codes for name, codes in _codes(tree).items() if name.isupper()}
+    found: set[int] = set()
+    for tree in trees:
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "BugCheck"]
+        named = constants | _codes(tree) if calls else {}
+        for code in (call.args[0] for call in calls):
+            found |= {code.value} if isinstance(code, ast.Constant) else named.get(getattr(code, "id", ""), set())
+    return found
+
+
+def _codes(tree: ast.Module) -> dict[str, set[int]]:
+    """What each name of a module may be, as far as it is a bugcheck's code."""
+    named: dict[str, set[int]] = {}
+    for node in (node for node in ast.walk(tree) if isinstance(node, ast.Assign)):
+        for name, value in _assigned(node.targets[0], node.value):
+            codes = {one.value for one in ast.walk(value) if isinstance(one, ast.Constant) and type(one.value) is int}
+            named.setdefault(name, set()).update(codes & set(BUGCHECKS))
+    return named
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        for one, its in zip(target.elts, value.elts, strict=False):
+            yield from _assigned(one, its)
+
+
+def test_every_bugcheck_that_is_raised_is_a_rule() -> None:
+    assert {f"bugcheck-{code:#x}" for code in raised()} - set(rules()) == set()
+
+
+def test_every_bugcheck_that_has_a_name_is_a_rule_or_nobody_raises_it() -> None:
+    never = {code for code in BUGCHECKS if f"bugcheck-{code:#x}" not in rules()}
+    assert never == {0x08, 0x4A, 0x9F, 0xC5, 0xC6, 0xC9, 0xE6, 0x101, 0x102}
 
 
 @pytest.mark.parametrize("one", rules().values(), ids=lambda one: one.id)

@@ -7,7 +7,8 @@ What a processor does one after another is no order: a DPC may run on another pr
 between any two instructions below its IRQL. So an ISR call knows nothing of what it interrupted, and a DPC nothing of the DPC
 before it in the queue. An order that cannot be otherwise is one: calls that only one and the same processor ever makes
 (an interrupt whose affinity is that processor, its DPC, a DPC with that target) and of which none can interrupt the other take
-turns, and what one did the next one knows.
+turns, and what one did the next one knows. Model choice: a timer expires on the processor that set it, so the calls of its DPC
+are such ones, as long as no other processor sets it.
 Limits: what is posted to a device is known to every message that it sends after that has landed, whichever register it was,
 since only the device knows what caused what: races across a doorbell and the next message are not seen. Raising the IRQL on a
 thread that is bound to a processor is no order here.
@@ -151,7 +152,7 @@ class Clocks:
         actor = self._actors.get(id(owner))
         if actor is None:
             actor = self._actors[id(owner)] = owner, self._new(str(getattr(owner, "name", "a device")))
-        processor = getattr(what, "processor", None)  # of a timer
+        processor = getattr(what, "processor", None)  # of a timer: where it was set, and its DPC runs there (model choice)
         if processor is not None:
             actor[1].affinity = processor.bit
         self._landing.append(actor[1])

@@ -51,7 +51,7 @@ __all__ = ["Frame", "Guest"]
 
 P = TypeVar("P")
 # An enumeration's member is looked up slowly.
-HALT, ASKED, DEVICE, SLICE, BLOCK = Exit.HALT, Exit.ASKED, Exit.DEVICE, Exit.SLICE, Exit.BLOCK
+HALT, ASKED, DEVICE, SLICE, BLOCK, FAULT = Exit.HALT, Exit.ASKED, Exit.DEVICE, Exit.SLICE, Exit.BLOCK, Exit.FAULT
 
 QWORD = Struct("<Q")
 CALL_FRAME = Struct("<5Q")  # the return address and the home of four arguments
@@ -121,6 +121,7 @@ class Guest:
         self.processor.registers[0] = self.stubs.two_blocks
         self.processor.go()  # so that the first block of a driver's has one before it, without which nobody is told of it
         self.pages.paged_out = lambda: self.machine.cpu.irql >= DISPATCH_LEVEL
+        self.space.tolerates = self.traps.pageable_data
 
     def part(self, type_: Callable[[Guest], P]) -> P:
         """What a family of routines keeps for this guest: made when it is first asked for."""
@@ -159,6 +160,8 @@ class Guest:
         stack.calls = activation
         if self.overseer.asleep:
             self.overseer.watch()
+        if self.pages.lent:
+            self.pages.forget_pageable()
         processor.begin(activation, cpu.index, self.kpcr[cpu.index], arguments[:4], entry, rsp)
         if cpu.thread is not self.thread_shown[cpu.index]:
             self._show_thread(cpu)
@@ -185,7 +188,7 @@ class Guest:
             if access is not None or devices.current is not None:
                 devices.enter(access)
                 access = None
-            if pages.pageable_seen and machine.cpu.irql >= DISPATCH_LEVEL:
+            if pages.pageable_seen and (not pages.lent if machine.cpu.irql >= DISPATCH_LEVEL else pages.lent):
                 pages.forget_pageable()
             stop = processor.go()
             if stop is ASKED:
@@ -239,7 +242,7 @@ class Guest:
         done so far."""
         if stop is not DEVICE:
             begun = self.devices.current  # an instruction that is entered again, with its accesses done, is not done yet
-            access = begun if begun is not None and begun.rip == rip and stop in (SLICE, BLOCK) else None
+            access = begun if begun is not None and begun.rip == rip and stop in (SLICE, BLOCK, FAULT) else None
             if stop is not SLICE:
                 self.traps.take(stop, rip)
                 return 0, access

@@ -1,6 +1,7 @@
 """Puts a driver image into the guest: pages with their rights, imports bound to stubs, instructions to be trapped replaced.
 
-Limits: an image is never unloaded from its addresses while the system lives.
+Limits: an image is never unloaded from its addresses while the system lives. Which sections a driver has locked in memory
+is not followed: of one that imports what locks them (MmLockPagableCodeSection is MmLockPagableDataSection) none is told.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = ["LoadedImage", "discard_init", "load_image"]
 
 HLT = b"\xf4"
 RUNTIME_FUNCTION = struct.Struct("<III")
+LOCKERS = {"MmLockPagableDataSection", "MmLockPagableSectionByHandle", "MmPageEntireDriver", "MmResetDriverPaging"}
 
 
 @dataclass
@@ -36,7 +38,6 @@ class LoadedImage:
     image: Image
     base: int
     region: Region
-    pageable: list[tuple[int, int]] = field(default_factory=list)  # address ranges that may be touched below DISPATCH_LEVEL only
     ran: set[tuple[int, int]] = field(default_factory=set)  # straight lines of code that were come to: (address, bytes)
 
     @property
@@ -90,14 +91,14 @@ def load_image(guest: Guest, image: Image) -> LoadedImage:
         if section.executable:
             _trap(guest, base + section.rva, section, starts)
     space.pages.protect(base, region.pages, Rights.READ)
+    pageable = _pageable(guest, image)
     for section in image.sections:
         rights = Rights.READ
         rights |= Rights.WRITE if section.writable else 0
         rights |= Rights.EXECUTE if section.executable else 0
         first = base + section.rva
         if section.pageable:
-            loaded.pageable.append((first, first + section.virtual_size))
-            rights |= Rights.PAGEABLE if guest.framework.verifier.driver else 0  # it pages out what it can at a raised IRQL
+            rights |= pageable
         space.pages.protect(first & ~(PAGE_SIZE - 1), _pages(first, section.virtual_size), rights)
     return loaded
 
@@ -109,6 +110,13 @@ def discard_init(guest: Guest, loaded: LoadedImage) -> None:
             first = loaded.base + section.rva
             guest.pages.unmap(first, _pages(first, section.virtual_size))
             guest.processor.forget_code()
+
+
+def _pageable(guest: Guest, image: Image) -> Rights:
+    """Of its sections named PAGE: with Driver Verifier they are paged out at a raised IRQL, without it they happen to be in."""
+    if guest.framework.verifier.driver:
+        return Rights.PAGEABLE
+    return Rights.NONE if any(one.name in LOCKERS for one in image.imports) else Rights.PAGEABLE | Rights.TOLERATED
 
 
 def _trap(guest: Guest, address: int, section: Section, starts: list[int]) -> None:

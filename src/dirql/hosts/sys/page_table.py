@@ -26,6 +26,7 @@ class Rights(IntFlag):
     WRITE = 2
     EXECUTE = 4
     PAGEABLE = 8  # may be touched below DISPATCH_LEVEL only
+    TOLERATED = 16  # beside PAGEABLE: touched above, it is told and then lent, as a page that happens to be in memory
 
 
 class PageTable:
@@ -37,6 +38,7 @@ class PageTable:
         self.flush: Callable[[], None] = lambda: None
         self.paged_out: Callable[[], bool] = lambda: False  # may nobody touch pageable memory now?
         self.pageable_seen = False  # a processor may remember the translation of a pageable page
+        self.lent: dict[int, tuple[int, int]] = {}  # the entries of pages that may be touched until the IRQL falls, by number
 
     def map(self, address: int, pages: Iterable[int], rights: Rights) -> None:
         """Consecutive virtual pages from `address` become the physical `pages`."""
@@ -64,12 +66,35 @@ class PageTable:
         self.flush()
 
     def forget_pageable(self) -> None:
-        """The IRQL has risen: what processors remember of pageable pages is not to be used."""
+        """What processors remember of pageable pages is not to be used: the IRQL has risen, or has fallen since one was lent."""
         self.pageable_seen = False
+        for index, entry in self.lent.items():
+            if self.entries.get(index) == (entry[0], entry[1] & 7):  # nobody has changed it since
+                self.entries[index] = entry
+        self.lent.clear()
         self.flush()
 
+    def lend(self, address: int, right: int) -> bool:
+        """The page at `address` may be touched though the IRQL is raised; False where it may not, or not in that way."""
+        index = address >> PAGE_SHIFT & PAGE_MASK
+        entry = self.entries.get(index)
+        if entry is None or not entry[1] & 16 or not entry[1] & right:
+            return False
+        self.lent[index] = entry
+        self.entries[index] = entry[0], entry[1] & 7
+        self.pageable_seen = True
+        return True
+
     def translate(self, address: int, right: int) -> int | None:
-        """The physical address behind a virtual one; None where there is none or it may not be accessed so."""
+        """The physical address behind a virtual one; None where there is none or it may not be accessed so. For looking: that a
+        tolerated page is touched is not told."""
+        entry = self.entries.get(address >> PAGE_SHIFT & PAGE_MASK)
+        if entry is None or not entry[1] & right or (entry[1] & 24 == 8 and self.paged_out()):
+            return None
+        return entry[0] | address & PAGE_SIZE - 1
+
+    def touch(self, address: int, right: int) -> int | None:
+        """As `translate`, on behalf of the driver: None for a tolerated page that is not lent, too."""
         entry = self.entries.get(address >> PAGE_SHIFT & PAGE_MASK)
         if entry is None or not entry[1] & right or (entry[1] & 8 and self.paged_out()):
             return None

@@ -7,10 +7,12 @@ Limits: no debugger is attached, so that a breakpoint is an exception. `hlt` wai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 from dirql.errors import NotModelled
+from dirql.findings import calling_driver
 from dirql.hosts.sys.cpuid import cpuid
 from dirql.hosts.sys.decode import Instruction
 from dirql.hosts.sys.driver_flags import InterruptFlag
@@ -19,7 +21,7 @@ from dirql.hosts.sys.kpcr import GsAccesses
 from dirql.hosts.sys.ports import Ports
 from dirql.hosts.sys.processor import Exit
 from dirql.hosts.sys.raised import Raised
-from dirql.kernel.irql import HIGH_LEVEL
+from dirql.kernel.irql import HIGH_LEVEL, irql_name
 from dirql.kernel.stop import BugCheck
 from dirql.machine.memory import PAGE_SIZE
 
@@ -31,6 +33,7 @@ __all__ = ["Traps"]
 FAST_FAIL, ASSERTION, BREAKPOINT, DIVIDE, STEP, OVERFLOW, INVALID_OPCODE, PROTECTION = 0x29, 0x2C, 3, 0, 1, 4, 6, 13
 X87, ALIGNMENT, SIMD = 16, 17, 19
 INT = 0xCD
+OFFSET = re.compile(r"(?<=.)\+0x[0-9a-f]+(?: .*)?$")  # of `mqueue.sys!Isr+0x1a (mqueue.c:88)`
 TIME_STAMP_COUNTER = 0x10  # IA32_TIME_STAMP_COUNTER
 STATUS_BREAKPOINT = 0x80000003
 STATUS_ACCESS_VIOLATION = 0xC0000005
@@ -138,14 +141,49 @@ class Traps:
         top = self._guest.stacks.of(self._guest.machine.cpu).top
         return double_fault(entry, top, "the driver and what it calls call each other without end")
 
-    def _fault(self, page: int, access: int, rip: int) -> NoReturn:
+    def pageable_data(self, address: int, access: int) -> bool:
+        """Told: the driver's instruction, or a routine that it calls, touches data of a pageable section at a raised IRQL. False
+        where that is no finding but a fault."""
+        machine = self._guest.machine
+        if not self._guest.pages.lend(address, access):
+            return False
+        who = OFFSET.sub("", calling_driver())
+        doing, irql = "writes" if access == 2 else "reads", irql_name(machine.cpu.irql)
+        section, offset = self._section(address)
+        text = f"{who} {doing} {section}+{offset:#x} at {irql}, and data of {section} are pageable; "
+        text += "take them out of that section (#pragma data_seg), or touch them lower"
+        machine.note_finding("paged-code-irql", text, machine.where())
+        return True
+
+    def _pageable_code(self, address: int) -> bool:
+        machine = self._guest.machine
+        if not self._guest.pages.lend(address, 4):
+            return False
+        who, irql = OFFSET.sub("", self._guest.words(address)), irql_name(machine.cpu.irql)
+        text = f"{who} is code of the pageable section {self._section(address)[0]} and runs at {irql}; "
+        text += "take it out of that section (#pragma alloc_text), or call it lower"
+        machine.note_finding("paged-code-irql", text, machine.where())
+        return True
+
+    def _section(self, address: int) -> tuple[str, int]:
+        image = next(image for image in self._guest.images if address in image)
+        rva = address - image.base
+        begun = (section for section in image.image.sections if section.pageable and section.rva & -PAGE_SIZE <= rva)
+        section = max(begun, key=lambda section: section.rva)  # its last page may go on behind its end
+        return section.name, rva - section.rva
+
+    def _fault(self, page: int, access: int, rip: int) -> None:
         guest = self._guest
         page &= -PAGE_SIZE
         if access == 4:
             address = rip if rip & -PAGE_SIZE == page else page
+            if self._pageable_code(address):
+                return
         else:
             address = guest.decoder.touched(rip, page, guest.processor.register)
             access = 2 if guest.decoder.also_writes(rip) else access
+            if self.pageable_data(address, access):
+                return
         region = guest.stacks.of(guest.machine.cpu).region
         if region.first - PAGE_SIZE <= address < region.first:
             self.overflow(rip, guest.processor.registers[5])
