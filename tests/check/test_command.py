@@ -112,7 +112,7 @@ def test_every_name_that_is_modelled_is_listed_once_with_its_version(run: Run) -
 def test_an_import_is_judged_as_the_loader_binds_it(dll: str) -> None:
     guest = (system := System(1, memory=8 << 20)) and Guest(system.kernel, system.framework)
     for name in ("DbgPrint", "KeStallExecutionProcessor", "KeTickCount", "NoSuchName"):
-        address = guest.resolve(dll, name, None, "nic.sys")
+        address = guest.resolve(dll, name)
         stub = address - guest.stubs.base >> 4
         loud = 0 <= stub < len(guest.stubs.thunks) and isinstance(guest.stubs.thunks[stub], Unmodelled)
         assert is_modelled(dll, name) is not loud

@@ -202,7 +202,7 @@ def test_paged_pool_may_be_touched_below_dispatch_level_only(world: Any) -> None
 
 def test_a_page_that_was_just_used_is_paged_out_all_the_same_when_the_irql_rises(world: Any) -> None:
     block = allocate(world, 8, PAGED)
-    raise_ = world.guest.resolve("ntoskrnl.exe", "KeRaiseIrqlToDpcLevel", None, "test.sys")
+    raise_ = world.guest.resolve("ntoskrnl.exe", "KeRaiseIrqlToDpcLevel")
     # push rbx; sub rsp, 0x20; mov rbx, rcx; mov al, [rbx]; call rdx; mov al, [rbx]; add rsp, 0x20; pop rbx
     code = b"\x53\x48\x83\xec\x20\x48\x89\xcb\x8a\x03\xff\xd2\x8a\x03\x48\x83\xc4\x20\x5b" + RET
     with pytest.raises(BugCheck, match=rf"bugcheck 0xd1 .*{block:#x}, 0x2, 0x0"):
@@ -244,7 +244,7 @@ def test_memory_of_what_is_still_queued_may_not_be_freed(world: Any, what: str) 
 
 
 def test_what_a_driver_has_not_freed_is_known(world: Any) -> None:
-    other = world.guest.resolve("ntoskrnl.exe", "ExAllocatePoolWithTag", None, "test.sys")
+    other = world.guest.resolve("ntoskrnl.exe", "ExAllocatePoolWithTag")
     # sub rsp, 0x28; call r9; add rsp, 0x28
     code = world.place(b"\x48\x83\xec\x28\x41\xff\xd1\x48\x83\xc4\x28" + RET)
     address = world.call(code, NX, 32, TAG, other)

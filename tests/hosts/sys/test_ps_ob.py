@@ -26,7 +26,7 @@ def create(world: Any, call: Any, routine: int, context: int = 0) -> tuple[int, 
     """(handle, PKTHREAD) of a new thread."""
     handle, thread = world.memory(), world.memory()
     assert call("PsCreateSystemThread", handle, 0x1F_FFFF, 0, 0, 0, routine, context) == 0
-    type_ = world.number(world.guest.resolve("ntoskrnl.exe", "PsThreadType", None, "test.sys"))
+    type_ = world.number(world.guest.resolve("ntoskrnl.exe", "PsThreadType"))
     assert call("ObReferenceObjectByHandle", world.number(handle), 0, type_, 0, thread, 0) == 0
     return world.number(handle), world.number(thread)
 
@@ -94,7 +94,7 @@ def test_a_thread_that_is_ended_between_its_waits_sees_its_event(world: Any) -> 
     ("type_", "status"), [("PsThreadType", 0), ("ExEventObjectType", MISMATCH), ("IoFileObjectType", MISMATCH)]
 )
 def test_an_object_is_referenced_by_a_handle_of_its_type_only(world: Any, type_: str, status: int) -> None:
-    type_address = world.number(world.guest.resolve("ntoskrnl.exe", type_, None, "test.sys"))
+    type_address = world.number(world.guest.resolve("ntoskrnl.exe", type_))
 
     def body(call: Any) -> list[int]:
         handle, thread = create(world, call, world.function(lambda: 0, 0))
@@ -235,15 +235,15 @@ def test_the_shared_page_shows_the_time_of_the_last_tick(world: Any) -> None:
     ("KdDebuggerEnabled", 1, 0), ("KdDebuggerNotPresent", 1, 1), ("KeTickCount", 8, 0),
 ])  # fmt: skip
 def test_an_imported_variable_is_its_address(world: Any, name: str, size: int, value: int) -> None:
-    address = world.guest.resolve("ntoskrnl.exe", name, None, "test.sys")
+    address = world.guest.resolve("ntoskrnl.exe", name)
     assert world.number(address, size) == value
-    assert world.guest.resolve("ntoskrnl.exe", name, None, "test.sys") == address
+    assert world.guest.resolve("ntoskrnl.exe", name) == address
 
 
 def test_every_variable_can_be_made_and_types_differ(world: Any) -> None:
-    addresses = [world.guest.resolve("ntoskrnl.exe", key.partition("!")[2], None, "test.sys") for key in VARIABLES]
+    addresses = [world.guest.resolve("ntoskrnl.exe", key.partition("!")[2]) for key in VARIABLES]
     assert len(set(addresses)) == len(VARIABLES)
-    types = {world.number(world.guest.resolve("ntoskrnl.exe", name, None, "test.sys")) for name in OBJECT_TYPES}
+    types = {world.number(world.guest.resolve("ntoskrnl.exe", name)) for name in OBJECT_TYPES}
     assert len(types) == len(OBJECT_TYPES)
 
 

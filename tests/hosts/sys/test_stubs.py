@@ -15,7 +15,7 @@ CALL_RCX = b"\x48\x83\xec\x28\xff\xd1\x48\x83\xc4\x28\xc3"  # sub rsp, 0x28; cal
 
 
 def test_a_routine_that_is_not_modelled_stops_with_its_caller_and_a_remedy(world: Any) -> None:
-    stub = world.guest.resolve("ntoskrnl.exe", "IoFancyNewThing", None, "nic.sys")
+    stub = world.guest.resolve("ntoskrnl.exe", "IoFancyNewThing")
     code = world.place(CALL_RCX)
     with pytest.raises(NotModelled) as caught:
         world.call(code, stub)
@@ -27,7 +27,7 @@ def test_a_routine_that_is_not_modelled_stops_with_its_caller_and_a_remedy(world
 def test_a_replaced_routine_returns_the_value_and_is_noted(world: Any, value: int) -> None:
     world.system.machine.trace = world.system.trace = Trace()
     world.guest.stubs.replace("IoFancyNewThing", value)
-    stub = world.guest.resolve("ntoskrnl.exe", "IoFancyNewThing", None, "nic.sys")
+    stub = world.guest.resolve("ntoskrnl.exe", "IoFancyNewThing")
     assert world.run(CALL_RCX, stub) == value
     assert any(f"ntoskrnl!IoFancyNewThing returns {value:#x}, as --stub says" in str(line) for line in world.system.trace.log)
 
@@ -59,7 +59,7 @@ def test_a_python_driver_has_no_stubs(world: Any) -> None:
 def test_more_routines_than_there_are_stubs_for_are_refused(world: Any) -> None:
     with pytest.raises(NotModelled) as caught:
         for number in range(4097):
-            world.guest.resolve("ntoskrnl.exe", f"Io{number}", None, "nic.sys")
+            world.guest.resolve("ntoskrnl.exe", f"Io{number}")
     told = str(caught.value)
     assert told.startswith("ntoskrnl!Io")
     assert told.endswith(" is one more than the 4096 routines that the images of one system can import")

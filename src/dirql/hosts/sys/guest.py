@@ -15,7 +15,6 @@ from types import FrameType
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from dirql.errors import NotModelled
 from dirql.findings import TELLERS
 from dirql.hosts.sys.abi import ROUTINES
 from dirql.hosts.sys.address_space import AddressSpace, Area, Region
@@ -313,11 +312,9 @@ class Guest:
 
         return call
 
-    def resolve(self, dll: str, name: str | None, ordinal: int | None, importer: str) -> int:
-        """The address that an import of `importer` is bound to: a stub, or a variable of the kernel's."""
+    def resolve(self, dll: str, name: str) -> int:
+        """The address that an import is bound to: a stub, or a variable of the kernel's. `#12` is one by its ordinal."""
         module = MODULES.get(dll.lower(), dll.lower())
-        if name is None:
-            raise NotModelled(f"{importer} imports {dll} by ordinal {ordinal}; dirql knows the kernel's routines by name only")
         key = f"{module}!{name}"
         if key in self.stubs.data:
             return self.stubs.data[key]

@@ -84,7 +84,7 @@ def load_image(guest: Guest, image: Image) -> LoadedImage:
     space.write(base, bytes(image.laid_out(base)))
     loaded = LoadedImage(image, base, region)
     for one in image.imports:
-        address = guest.resolve(one.dll, one.name if one.name is not None else f"#{one.ordinal}", None, image.name)
+        address = guest.resolve(one.dll, one.name if one.name is not None else f"#{one.ordinal}")
         space.write(base + one.slot, address.to_bytes(8, "little"))
     starts = _function_starts(guest, loaded)
     for section in image.sections:
