@@ -148,7 +148,7 @@ class DepthFirst:
     def bound(self) -> str:
         """What holds once it is exhausted."""
         if self.bound_on_preemptions is not None:
-            return f"every order with at most {self.bound_on_preemptions} preemptions"
+            return f"every order with at most {self.bound_on_preemptions} preemption{'s' * (self.bound_on_preemptions != 1)}"
         return "every order of steps that depend on each other"
 
     def next(self) -> DepthFirstTactic | None:
