@@ -19,13 +19,14 @@ from dirql.pnp.manager import DevNode
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Guest
 
-__all__ = ["DO_DEVICE_INITIALIZING", "DeviceObjects", "MadeDevice"]
+__all__ = ["DO_DEVICE_INITIALIZING", "MAJORS", "DeviceObjects", "MadeDevice", "every_major"]
 
 IO_TYPE_DEVICE, IO_TYPE_DRIVER = 3, 4
 DO_DEVICE_INITIALIZING = 0x80
 DO_BUS_ENUMERATED_DEVICE = 0x1000
 FILE_DEVICE_UNKNOWN = 0x22
-MAJORS = 28
+MAJORS = DRIVER_OBJECT.offset("MajorFunction")
+MAJOR_FUNCTIONS = 28  # IRP_MJ_MAXIMUM_FUNCTION + 1
 
 
 @dataclass
@@ -147,8 +148,7 @@ class DeviceObjects:
             view = DRIVER_OBJECT(self._space, region.start)
             view.Type, view.Size = IO_TYPE_DRIVER, DRIVER_OBJECT.size
             entry = self._guest.stubs.address("pci!Dispatch", self._dispatch)
-            for index in range(MAJORS):
-                self._space.write(region.start + DRIVER_OBJECT.offset("MajorFunction") + 8 * index, entry.to_bytes(8, "little"))
+            self._space.write(region.start + MAJORS, every_major(entry))
             self._bus_driver = region.start
         return self._bus_driver
 
@@ -159,3 +159,8 @@ class DeviceObjects:
         if node is None:
             self._space.fault(device, 1)
         return self.bus_dispatch(node, irp)
+
+
+def every_major(address: int) -> bytes:
+    """A DRIVER_OBJECT's MajorFunction, in which all lead to one routine."""
+    return address.to_bytes(8, "little") * MAJOR_FUNCTIONS

@@ -12,6 +12,7 @@ from functools import partial
 from dirql import ntstatus
 from dirql.ddi import ddi
 from dirql.hosts.sys.address_space import Area, Region
+from dirql.hosts.sys.device_objects import MAJORS, every_major
 from dirql.hosts.sys.driver_flags import InterruptFlag
 from dirql.hosts.sys.guest import Frame, Guest
 from dirql.hosts.sys.image import Image
@@ -22,7 +23,7 @@ from dirql.hosts.sys.strings import unicode_string
 from dirql.hosts.sys.wdf_structs import WDF_DRIVER_GLOBALS
 from dirql.hosts.sys.wdf_values import nothing
 from dirql.hosts.sys.wdm_driver import add_device
-from dirql.hosts.sys.wdm_irps import MAJORS, WdmIrps
+from dirql.hosts.sys.wdm_irps import WdmIrps
 from dirql.ntstatus import StatusError
 from dirql.pnp.manager import DeviceStack, DevNode
 from dirql.wdf.device_init import DeviceInit
@@ -32,7 +33,6 @@ from dirql.wdf.object import ObjectAttributes
 __all__ = ["SysDriver"]
 
 NON_PNP, NO_DISPATCH_OVERRIDE = 1, 2  # WDF_DRIVER_INIT_FLAGS
-MAJOR_FUNCTIONS = 28
 SERVICES = "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\"
 
 
@@ -129,8 +129,8 @@ class SysDriver(Driver):
         driver_object.DriverStart, driver_object.DriverSize = self.loaded.base, self.image.size
         driver_object.DriverInit = self.loaded.entry
         driver_object.DriverExtension = region.start + DRIVER_OBJECT.size
-        refuse = self.guest.stubs.address("ntoskrnl!IopInvalidDeviceRequest", _invalid_device_request).to_bytes(8, "little")
-        space.write(region.start + MAJORS, refuse * MAJOR_FUNCTIONS)
+        refuse = self.guest.stubs.address("ntoskrnl!IopInvalidDeviceRequest", _invalid_device_request)
+        space.write(region.start + MAJORS, every_major(refuse))
         DRIVER_EXTENSION(space, region.start + DRIVER_OBJECT.size).DriverObject = region.start
         return driver_object
 

@@ -23,7 +23,7 @@ from dirql.hosts.sys.decode import Decoder
 from dirql.hosts.sys.device_pages import Access, DevicePages
 from dirql.hosts.sys.exceptions import Exceptions
 from dirql.hosts.sys.format import Arguments, format_message
-from dirql.hosts.sys.kpcr import GsAccesses, make_kpcr
+from dirql.hosts.sys.kpcr import CURRENT_THREAD, GsAccesses, make_kpcr
 from dirql.hosts.sys.loader import LoadedImage
 from dirql.hosts.sys.overseer import Overseer
 from dirql.hosts.sys.page_table import PageTable
@@ -346,7 +346,7 @@ class Guest:
     def _show_thread(self, cpu: Cpu) -> None:
         """Prcb.CurrentThread, which drivers read through gs."""
         self.thread_shown[cpu.index] = cpu.thread
-        self.space.write(self.kpcr[cpu.index] + 0x188, QWORD.pack(self.handle(cpu.thread or self.kernel.no_thread)))
+        self.space.write(self.kpcr[cpu.index] + CURRENT_THREAD, QWORD.pack(self.handle(cpu.thread or self.kernel.no_thread)))
 
 
 def _place(frame: FrameType) -> str:

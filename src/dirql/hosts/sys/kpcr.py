@@ -25,7 +25,7 @@ from dirql.machine.cpu import Cpu
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Guest
 
-__all__ = ["GsAccesses", "make_kpcr"]
+__all__ = ["CURRENT_THREAD", "GsAccesses", "make_kpcr"]
 
 LENGTH = 0x1000
 PRCB = 0x180
@@ -35,6 +35,7 @@ KNOWN = [
     *(KPCR.field(name) for name in ("Self", "CurrentPrcb", "ObsoleteNumber", "MajorVersion", "MinorVersion")),
     *(KPRCB.field(name).moved(PRCB, name) for name in ("MxCsr", "CurrentThread", "Number")),
 ]
+CURRENT_THREAD = PRCB + KPRCB.offset("CurrentThread")
 LEGACY_NUMBER = PRCB + KPRCB.offset("LegacyNumber")
 # The number is read as a word or a DWORD too: what is beside it is 0.
 READABLE = [*((field.offset, field.offset + field.size) for field in KNOWN), (LEGACY_NUMBER, LEGACY_NUMBER + 4)]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dirql.hosts.sys.address_space import Area, Region
-from dirql.hosts.sys.device_objects import DeviceObjects
-from dirql.hosts.sys.nt_structs import DEVICE_OBJECT, DRIVER_OBJECT, IO_STACK_LOCATION, IRP
+from dirql.hosts.sys.device_objects import MAJORS, DeviceObjects
+from dirql.hosts.sys.nt_structs import DEVICE_OBJECT, IO_STACK_LOCATION, IRP
 from dirql.kernel.held import Entered
 from dirql.kernel.stop import BugCheck
 from dirql.ntstatus import STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, nt_success
@@ -21,12 +21,11 @@ from dirql.ntstatus import STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, nt_s
 if TYPE_CHECKING:
     from dirql.hosts.sys.guest import Guest
 
-__all__ = ["MAJORS", "WdmIrps"]
+__all__ = ["WdmIrps"]
 
 IO_TYPE_IRP = 6
 PENDING, ON_CANCEL, ON_SUCCESS, ON_ERROR = 0x01, 0x20, 0x40, 0x80  # IO_STACK_LOCATION.Control: SL_…
 LOCATION = IO_STACK_LOCATION.size
-MAJORS = DRIVER_OBJECT.offset("MajorFunction")
 DEEPEST = 127
 
 
